@@ -1,0 +1,175 @@
+"""Tables, keys and indexes as the system catalogs have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Action = Literal["NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT"]
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key (``pg_constraint``, contype f).
+
+    Attributes:
+        name: its name, unique in its table only.
+        columns: the referencing columns, in the order of the constraint.
+        referred: OID of the referenced table.
+        referred_columns: the referenced columns, in the same order.
+        on_delete, on_update: the referential actions.
+        set_columns: the columns that ON DELETE SET NULL or SET DEFAULT is limited to
+            (PostgreSQL 15 on), all of them where empty.
+        deferrable, initially_deferred: as declared.
+        match: "SIMPLE" or "FULL".
+        validated: False while it is NOT VALID.
+        enforced: False where it is NOT ENFORCED (PostgreSQL 18 on).
+        index: OID of the unique index on the referenced table that it rests on.
+        inherited: whether it comes from the same constraint of a partitioned table.
+        comment: COMMENT ON CONSTRAINT, None where there is none.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    referred: int
+    referred_columns: tuple[str, ...]
+    on_delete: Action = "NO ACTION"
+    on_update: Action = "NO ACTION"
+    set_columns: tuple[str, ...] = ()
+    deferrable: bool = False
+    initially_deferred: bool = False
+    match: Literal["SIMPLE", "FULL"] = "SIMPLE"
+    validated: bool = True
+    enforced: bool = True
+    index: int = 0
+    inherited: bool = False
+    comment: str | None = None
+
+    @property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """Which column refers to which; the order of a constraint's columns has no meaning."""
+        return frozenset(zip(self.columns, self.referred_columns, strict=True))
+
+
+@dataclass(frozen=True)
+class Key:
+    """A unique or primary key constraint (``pg_constraint``, contype u or p)."""
+
+    name: str
+    columns: tuple[str, ...]
+    primary: bool
+    deferrable: bool
+    index: int
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index (``pg_index``), also one that a constraint owns.
+
+    Attributes:
+        oid: OID of the index.
+        name: its name, unique in its schema.
+        columns: the key columns in order, None for an expression; INCLUDE columns left out.
+        method: access method, as in ``btree``.
+        unique: whether it is a unique index.
+        immediate: False where uniqueness is checked at commit (a deferrable constraint).
+        valid: False where CREATE INDEX CONCURRENTLY was cut short.
+        partial: whether it has a WHERE.
+    """
+
+    oid: int
+    name: str
+    columns: tuple[str | None, ...]
+    method: str
+    unique: bool
+    immediate: bool
+    valid: bool
+    partial: bool
+
+    def is_key_of(self, columns: tuple[str, ...]) -> bool:
+        """Whether a foreign key can refer to these columns by it (manual, CREATE TABLE).
+
+        The order of the columns in the index does not matter.
+        """
+        return (
+            self.unique
+            and self.immediate
+            and self.valid
+            and not self.partial
+            and len(self.columns) == len(columns)
+            and set(self.columns) == set(columns)
+        )
+
+    def covers(self, columns: tuple[str, ...]) -> bool:
+        """Whether rows with given values in these columns are found by it alone."""
+        return (
+            self.method == "btree"
+            and self.valid
+            and not self.partial
+            and set(self.columns[: len(columns)]) == set(columns)
+        )
+
+
+@dataclass
+class Relation:
+    """A table, partitioned table, view, materialised view or foreign table (``pg_class``).
+
+    Attributes:
+        kind: ``relkind``: r, p, v, m or f.
+        visible: whether the bare name means this one under the session's search_path.
+        partition: whether it is a partition of another table.
+        partition_key: the columns that a partitioned table is partitioned by, "" for an expression.
+        columns: its columns by name, with whether they are NOT NULL.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    visible: bool
+    partition: bool
+    partition_key: tuple[str, ...] = ()
+    columns: dict[str, bool] = field(default_factory=dict)
+    foreign_keys: list[ForeignKey] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    indexes: list[Index] = field(default_factory=list)
+    constraint_names: set[str] = field(default_factory=set)
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """The columns of its primary key, none where it has none."""
+        return next((key.columns for key in self.keys if key.primary), ())
+
+
+@dataclass
+class Catalog:
+    """Everything that the fixups need to know of a database.
+
+    Attributes:
+        server_version: ``server_version_num``, as in 160004.
+        search_path: the setting, as the session has it.
+        schemas_on_path: the schemas it amounts to (``current_schemas(false)``).
+        relations: every relation outside the system schemas by its OID.
+        enums: schema and name of every enum type with its labels in their order.
+    """
+
+    server_version: int
+    search_path: str
+    schemas_on_path: tuple[str, ...]
+    relations: dict[int, Relation]
+    enums: dict[tuple[str, str], tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        self._by_name = {(item.schema, item.name): item for item in self.relations.values()}
+        self._visible = {item.name: item for item in self.relations.values() if item.visible}
+
+    @property
+    def major_version(self) -> int:
+        """The server's major version, as in 16."""
+        return self.server_version // 10000
+
+    def find(self, schema: str | None, name: str) -> Relation | None:
+        """The relation of that name; without a schema the one that the search_path finds."""
+        if schema is None:
+            return self._visible.get(name)
+        return self._by_name.get((schema, name))

@@ -1,0 +1,166 @@
+"""The bulk queries that fill a `Catalog`: a fixed number, whatever the number of tables.
+
+They join by OID and never look a name up, so the session's search_path changes nothing in what
+they find; it only decides which tables count as visible.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from alembic_fixups.catalog.model import Action, Catalog, ForeignKey, Index, Key, Relation
+
+_ACTIONS: dict[str, Action] = {
+    "a": "NO ACTION",
+    "r": "RESTRICT",
+    "c": "CASCADE",
+    "n": "SET NULL",
+    "d": "SET DEFAULT",
+}
+
+_SESSION = """
+SELECT current_setting('server_version_num')::int, current_setting('search_path'),
+       current_schemas(false)::text[]
+"""
+
+# pg_temp_n and pg_toast are left out with the other pg_ schemas, which users cannot make.
+_OURS = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+
+_RELATIONS = f"""
+SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid), c.relispartition,
+       t.partattrs::int[]
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_partitioned_table t ON t.partrelid = c.oid
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_OURS}
+"""
+
+_COLUMNS = f"""
+SELECT a.attrelid, a.attnum, a.attname, a.attnotnull
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {_OURS}
+ ORDER BY a.attrelid, a.attnum
+"""
+
+_CONSTRAINTS = f"""
+SELECT k.conrelid, k.conname, k.contype::text, k.conkey::int[], k.confrelid, k.confkey::int[],
+       k.confdeltype::text, k.confupdtype::text, {{set_columns}}, k.condeferrable, k.condeferred,
+       k.confmatchtype::text, k.convalidated, {{enforced}}, k.conindid, k.conparentid <> 0,
+       pg_catalog.obj_description(k.oid, 'pg_constraint')
+  FROM pg_catalog.pg_constraint k
+  JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
+ WHERE k.conrelid <> 0 AND {_OURS}
+ ORDER BY k.conrelid, k.conname
+"""
+
+_INDEXES = f"""
+SELECT i.indrelid, i.indexrelid, c.relname, i.indkey::int[], i.indnkeyatts, m.amname,
+       i.indisunique, i.indimmediate, i.indisvalid, i.indpred IS NOT NULL
+  FROM pg_catalog.pg_index i
+  JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+  JOIN pg_catalog.pg_am m ON m.oid = c.relam
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE {_OURS}
+ ORDER BY i.indrelid, c.relname
+"""
+
+_ENUMS = f"""
+SELECT n.nspname, t.typname, array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+  FROM pg_catalog.pg_type t
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  LEFT JOIN pg_catalog.pg_enum e ON e.enumtypid = t.oid
+ WHERE t.typtype = 'e' AND {_OURS}
+ GROUP BY n.nspname, t.typname
+"""
+
+
+def read(connection: Connection) -> Catalog:
+    """Reads the catalog of the database behind *connection*, with six queries.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the server does not answer.
+    """
+    version, search_path, on_path = _rows(connection, _SESSION)[0]
+    relations: dict[int, Relation] = {}
+    partition_keys: dict[int, list[int]] = {}
+    for oid, schema, name, kind, visible, partition, partition_key in _rows(connection, _RELATIONS):
+        relations[oid] = Relation(oid, schema, name, kind, visible, partition)
+        partition_keys[oid] = partition_key or []
+    names: dict[int, dict[int, str]] = {}
+    for oid, number, name, not_null in _rows(connection, _COLUMNS):
+        names.setdefault(oid, {})[number] = name
+        relations[oid].columns[name] = not_null
+    for oid, numbers in partition_keys.items():
+        relations[oid].partition_key = tuple(names[oid].get(number, "") for number in numbers)
+    constraints = _CONSTRAINTS.format(
+        set_columns="k.confdelsetcols::int[]" if version >= 150000 else "NULL::int[]",
+        enforced="k.conenforced" if version >= 180000 else "true",
+    )
+    for oid, name, *constraint in _rows(connection, constraints):
+        if oid in relations:
+            relations[oid].constraint_names.add(name)
+            _add_constraint(relations[oid], name, names, *constraint)
+    for oid, index, name, numbers, width, *flags in _rows(connection, _INDEXES):
+        if oid in relations:
+            columns = tuple(names.get(oid, {}).get(number) for number in numbers[:width])
+            relations[oid].indexes.append(Index(index, name, columns, *flags))
+    enums = {
+        (schema, name): tuple(label for label in labels if label is not None)
+        for schema, name, labels in _rows(connection, _ENUMS)
+    }
+    return Catalog(version, search_path, tuple(on_path), relations, enums)
+
+
+def _add_constraint(
+    relation: Relation,
+    name: str,
+    names: dict[int, dict[int, str]],
+    kind: str,
+    columns: list[int] | None,
+    referred: int,
+    referred_columns: list[int] | None,
+    on_delete: str,
+    on_update: str,
+    set_columns: list[int] | None,
+    deferrable: bool,
+    deferred: bool,
+    match: str,
+    validated: bool,
+    enforced: bool,
+    index: int,
+    inherited: bool,
+    comment: str | None,
+) -> None:
+    own = tuple(names[relation.oid][number] for number in columns or ()) if columns else ()
+    if kind in ("p", "u"):
+        relation.keys.append(Key(name, own, kind == "p", deferrable, index))
+    elif kind == "f":
+        relation.foreign_keys.append(
+            ForeignKey(
+                name=name,
+                columns=own,
+                referred=referred,
+                referred_columns=tuple(
+                    names[referred][number] for number in referred_columns or ()
+                ),
+                on_delete=_ACTIONS[on_delete],
+                on_update=_ACTIONS[on_update],
+                set_columns=tuple(names[relation.oid][number] for number in set_columns or ()),
+                deferrable=deferrable,
+                initially_deferred=deferred,
+                match="FULL" if match == "f" else "SIMPLE",
+                validated=validated,
+                enforced=enforced,
+                index=index,
+                inherited=inherited,
+                comment=comment,
+            )
+        )
+
+
+def _rows(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.execute(text(sql))]

@@ -1,0 +1,302 @@
+"""The steps that bring a database to the composite keys, and back.
+
+The order over all keys: look whether anything hides rows, look for violating rows, the parents'
+unique keys, the children's indexes, the foreign keys NOT VALID, their validation, the old foreign
+keys. Each step is a transaction of its own, so that no lock is kept for the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from alembic.operations import ops
+
+from alembic_fixups.catalog import ForeignKey
+from alembic_fixups.comparator import Replacement, Run
+from alembic_fixups.fixups.tenant_keys.difference import Change, changes
+from alembic_fixups.fixups.tenant_keys.ownership import (
+    owns,
+    take_out_of_new_tables,
+    violations_table,
+)
+from alembic_fixups.fixups.tenant_keys.rewrite import CompositeKey
+from alembic_fixups.fixups.tenant_keys.settings import NAME, TenantKeysSettings, Violations
+from alembic_fixups.rendering import foreign_keys, indexes, quoting
+from alembic_fixups.rendering.steps import Step, StepsOp
+from alembic_fixups.rendering.templates import Templates
+from alembic_fixups.report import Finding
+
+_REASON: dict[Violations, str] = {
+    "quarantine": "row moved: its tenant columns are in no row of the parent",
+    "null": "reference cleared: it led to a row of another tenant",
+}
+
+
+@dataclass
+class _Unit:
+    """Some steps and those that undo them."""
+
+    upgrade: list[Step]
+    downgrade: list[Step] = field(default_factory=list)
+
+
+def replace(
+    keys: Sequence[CompositeKey],
+    settings: TenantKeysSettings,
+    run: Run,
+    upgrade_ops: ops.UpgradeOps,
+) -> Replacement:
+    """Gives the steps for what the database lacks, and says which operations they take over."""
+    lacking = changes(keys, run)
+    take_out_of_new_tables(upgrade_ops, [change for change in lacking if not change.relation])
+    operations = [_operation(lacking, settings.violations, run)] if lacking else []
+    return Replacement(partial(owns, keys, run), operations)
+
+
+def _operation(lacking: Sequence[Change], violations: Violations, run: Run) -> StepsOp:
+    general = run.settings.general
+    templates = Templates(general.lock_timeout, general.templates)
+    checked = [change for change in lacking if change.needs_validation]
+    # Several keys may refer to one unique key.
+    unique = {(change.parent, frozenset(change.key.parent_columns)): change for change in lacking}
+    units = [
+        *(_violations(templates, change, violations, run) for change in _referring_first(checked)),
+        *(_unique_key(templates, change) for change in unique.values() if change.needs_unique),
+        *(_index(templates, change) for change in lacking if change.needs_index),
+        *(_foreign_key(templates, change) for change in lacking if change.needs_foreign_key),
+        *(_validation(templates, change) for change in checked),
+        *(_old_key(templates, change, old) for change in lacking for old in change.left_over),
+    ]
+    looks = [_row_security(templates, checked)] if checked else []
+    return StepsOp(
+        NAME,
+        tuple(_describe(change) for change in lacking),
+        (*looks, *(step for unit in units for step in unit.upgrade)),
+        (*looks, *(step for unit in reversed(units) for step in unit.downgrade)),
+    )
+
+
+def _referring_first(lacking: Sequence[Change]) -> Iterator[Change]:
+    """Rows that refer to others are moved aside before those they refer to."""
+    tables = {change.key.child for change in lacking}
+    graph: TopologicalSorter[str] = TopologicalSorter({table: set() for table in sorted(tables)})
+    for change in lacking:
+        if change.key.parent in tables and change.key.parent != change.key.child:
+            graph.add(change.key.parent, change.key.child)
+    try:
+        order = list(graph.static_order())
+    except CycleError:
+        order = sorted(tables)
+    yield from sorted(lacking, key=lambda change: order.index(change.key.child))
+
+
+def _describe(change: Change) -> str:
+    key = change.key
+    parts = [
+        f"unique key {key.unique.name}" if change.needs_unique else "",
+        f"index {key.index.name}" if change.needs_index else "",
+        f"foreign key {key.name}" if change.needs_foreign_key else "",
+        f"{key.name} is validated" if change.present and change.needs_validation else "",
+        *(f"{old.name} is dropped" for old in change.left_over),
+    ]
+    return (
+        f"{change.child} ({', '.join(key.columns)}) -> "
+        f"{change.parent} ({', '.join(key.parent_columns)}): "
+        + ", ".join(part for part in parts if part)
+    )
+
+
+def _row_security(templates: Templates, checked: Sequence[Change]) -> Step:
+    """A look whether row level security would hide violating rows from the next steps."""
+    tables = {table for change in checked for table in (change.child, change.parent)}
+    return templates.step(
+        "tenant_keys/row_security.sql.j2",
+        "Look whether row level security hides rows from this role: the look-ups and VALIDATE "
+        "would pass over them.",
+        "nothing.",
+        tables=sorted(tables, key=str),
+    )
+
+
+def _violations(templates: Templates, change: Change, mode: Violations, run: Run) -> _Unit:
+    """What happens to rows that are already wrong."""
+    key, child = change.key, change.child
+    primary_key = change.relation.primary_key if change.relation is not None else ()
+    if mode == "null" and (why := _not_clearable(key, primary_key)):
+        run.findings.append(Finding(NAME, "cannot-be-null", key.child, why))
+        mode = "abort"
+    store = child.sibling(violations_table(child.name))
+    values: dict[str, Any] = {
+        "child": child,
+        "columns": key.columns,
+        "own_columns": key.own_columns,
+        "parent": change.parent,
+        "parent_columns": key.parent_columns,
+        "primary_key": primary_key,
+        "name": key.name,
+        "store": store,
+        "reason": _REASON.get(mode),
+        "query": _query(change),
+    }
+    if mode == "abort":
+        sample = [f"c.{quoting.identifier(name)}" for name in primary_key] or ["c.ctid"]
+        look = templates.step(
+            "tenant_keys/abort.sql.j2",
+            f"Stop if rows of {child} violate the key to {change.parent}, and say which.",
+            "nothing; both tables are read.",
+            sample=", ".join(sample),
+            sample_names=primary_key or ("ctid",),
+            **values,
+        )
+        return _Unit([look])
+    locks = "the rows it changes, until it is done; reads go on, and writes to other rows."
+    if mode == "quarantine":
+        away = (
+            f"Move rows of {child} that violate the key to {change.parent} to {store}; stop if "
+            "other rows point at them."
+        )
+        back, put_back = f"Put back the rows that the upgrade moved to {store}.", "put_back_rows"
+    else:
+        away = (
+            f"Clear ({', '.join(key.own_columns)}) in rows of {child} that violate the key to "
+            f"{change.parent}; the rows as they were go to {store}."
+        )
+        back, put_back = f"Put back the values that the upgrade kept in {store}.", "put_back_values"
+    return _Unit(
+        [templates.step(f"tenant_keys/{mode}.sql.j2", away, locks, **values)],
+        [templates.step(f"tenant_keys/{put_back}.sql.j2", back, locks, **values)],
+    )
+
+
+def _not_clearable(key: CompositeKey, primary_key: tuple[str, ...]) -> str | None:
+    if not primary_key:
+        why = "it has no primary key to find the rows by again"
+    elif not set(key.own_columns) <= set(key.nullable):
+        why = f"({', '.join(key.own_columns)}) is NOT NULL"
+    else:
+        return None
+    return (
+        f'violations = "null" cannot be done here: {why}; the migration stops at violating rows '
+        'of this table instead. Set violations = "quarantine" to move them aside'
+    )
+
+
+def _unique_key(templates: Templates, change: Change) -> _Unit:
+    """The key of the parent that the foreign key refers to."""
+    unique, table = change.key.unique, change.parent
+    assert unique.name is not None and change.parent_relation is not None
+    partitioned = change.parent_relation.kind == "p"
+    what = f"{table}: the unique key ({', '.join(unique.columns)}) that foreign keys refer to."
+    if not unique.constraint:
+        return _Unit(
+            indexes.create(
+                templates,
+                table,
+                unique.name,
+                unique.columns,
+                what,
+                unique=True,
+                partitioned=partitioned,
+            ),
+            [indexes.drop(templates, table, unique.name, partitioned=partitioned)],
+        )
+    return _Unit(
+        indexes.create_unique(
+            templates, table, unique.name, unique.columns, what, partitioned=partitioned
+        ),
+        [indexes.drop_unique(templates, table, unique.name)],
+    )
+
+
+def _index(templates: Templates, change: Change) -> _Unit:
+    """The index by which the child's rows are found when a row of the parent changes."""
+    name = change.key.index.name
+    assert name is not None and change.relation is not None
+    partitioned = change.relation.kind == "p"
+    what = f"{change.child}: an index on the key, or a change of {change.parent} scans the table."
+    return _Unit(
+        indexes.create(
+            templates, change.child, name, change.key.columns, what, partitioned=partitioned
+        ),
+        [indexes.drop(templates, change.child, name, partitioned=partitioned)],
+    )
+
+
+def _foreign_key(templates: Templates, change: Change) -> _Unit:
+    """The foreign key, for new rows only."""
+    add = foreign_keys.add(
+        templates,
+        change.child,
+        change.wanted,
+        change.parent,
+        f"{change.child}: the foreign key to {change.parent}, NOT VALID: new rows are checked "
+        "from here on, the present ones below.",
+        replaced=change.swapped is not None,
+        partitioned=change.is_partitioned,
+    )
+    if change.swapped is not None:
+        return _Unit([add], _restore(templates, change, change.swapped, replaced=True))
+    what = f"{change.child}: the foreign key to {change.parent} with the tenant goes."
+    drop = foreign_keys.drop(templates, change.child, change.wanted, change.parent, what)
+    return _Unit([add], [drop])
+
+
+def _validation(templates: Templates, change: Change) -> _Unit:
+    """The check of the rows that are there."""
+    key = change.present or change.wanted
+    validate = foreign_keys.validate(templates, change.child, key, change.parent)
+    if change.present is None:
+        return _Unit([validate])
+    return _Unit([validate], _restore(templates, change, change.present, replaced=True))
+
+
+def _old_key(templates: Templates, change: Change, old: ForeignKey) -> _Unit:
+    """A foreign key that the new one takes the place of."""
+    drop = templates.step(
+        "tenant_keys/drop_superseded.sql.j2",
+        f"{change.child}: the foreign key on ({', '.join(old.columns)}) goes; the new one does "
+        "its work.",
+        foreign_keys.exclusive(change.child, change.parent),
+        table=change.child,
+        name=change.key.name,
+        parent=change.parent,
+        columns=old.columns,
+    )
+    return _Unit([drop], _restore(templates, change, old, replaced=False))
+
+
+def _restore(
+    templates: Templates, change: Change, old: ForeignKey, *, replaced: bool
+) -> list[Step]:
+    """A foreign key as it was before."""
+    what = f"{change.child}: the foreign key on ({', '.join(old.columns)}) as it was"
+    add = foreign_keys.add(
+        templates,
+        change.child,
+        old,
+        change.parent,
+        f"{what}, NOT VALID at first." if old.validated else f"{what}.",
+        replaced=replaced,
+        partitioned=change.is_partitioned,
+    )
+    if not (old.validated and old.enforced):
+        return [add]
+    return [add, foreign_keys.validate(templates, change.child, old, change.parent)]
+
+
+def _query(change: Change) -> str:
+    """The violating rows as a query on one line, for a person to run."""
+    key = change.key
+    given = " AND ".join(f"c.{quoting.identifier(name)} IS NOT NULL" for name in key.columns)
+    same = " AND ".join(
+        f"p.{quoting.identifier(other)} = c.{quoting.identifier(name)}"
+        for name, other in zip(key.columns, key.parent_columns, strict=True)
+    )
+    return (
+        f"SELECT c.* FROM {change.child.sql} AS c WHERE {given} "
+        f"AND NOT EXISTS (SELECT FROM {change.parent.sql} AS p WHERE {same});"
+    )

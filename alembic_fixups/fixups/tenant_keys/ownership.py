@@ -1,0 +1,158 @@
+"""Which of Alembic's operations the steps of the tenant keys take the place of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alembic.operations import ops
+from sqlalchemy import ForeignKeyConstraint
+
+from alembic_fixups.catalog import Index, Relation
+from alembic_fixups.comparator import Run
+from alembic_fixups.fixups.tenant_keys.difference import Change
+from alembic_fixups.fixups.tenant_keys.rewrite import CompositeKey
+from alembic_fixups.rendering.quoting import fit_identifier
+
+
+def violations_table(table: str) -> str:
+    """Name of the table that rows of *table* which violate a key are moved to."""
+    return fit_identifier(f"{table}_tenant_violations")
+
+
+def owns(keys: Sequence[CompositeKey], run: Run, operation: ops.MigrateOperation) -> bool:
+    """Whether the steps of a key see to what *operation* does, or it would undo them."""
+    if isinstance(operation, ops.DropTableOp):
+        return _holds_violations(run, operation)
+    if isinstance(operation, ops.CreateForeignKeyOp):
+        return _owns_foreign_key(keys, run, operation)
+    if isinstance(operation, ops.DropConstraintOp):
+        undone = operation.reverse()
+        if isinstance(undone, ops.CreateForeignKeyOp):
+            return _owns_foreign_key(keys, run, undone)
+        if isinstance(undone, ops.CreateUniqueConstraintOp):
+            return _is_rested_on(keys, run, undone.table_name, undone.schema, undone.columns)
+        return False
+    if isinstance(operation, ops.CreateUniqueConstraintOp):
+        table = _table(run, operation.schema, operation.table_name)
+        return any(
+            key.parent == table
+            and key.unique.constraint
+            and set(operation.columns) == set(key.unique.columns)
+            and not operation.kw.get("deferrable")
+            for key in keys
+        )
+    if isinstance(operation, ops.CreateIndexOp):
+        return _owns_new_index(keys, run, operation)
+    if isinstance(operation, ops.DropIndexOp):
+        return _owns_dropped_index(keys, run, operation)
+    return False
+
+
+def _holds_violations(run: Run, operation: ops.DropTableOp) -> bool:
+    """Whether the table is one that violating rows were moved to."""
+    named = (operation.schema or run.target.default_schema, operation.table_name)
+    return any(
+        named == (table.schema or run.target.default_schema, violations_table(table.name))
+        for table in run.target.tables.values()
+    )
+
+
+def _owns_foreign_key(
+    keys: Sequence[CompositeKey], run: Run, operation: ops.CreateForeignKeyOp
+) -> bool:
+    table = _table(run, operation.kw.get("source_schema"), operation.source_table)
+    parent = _table(run, operation.kw.get("referent_schema"), operation.referent_table)
+    pairs = frozenset(zip(operation.local_cols, operation.remote_cols, strict=True))
+    return any(
+        key.child == table and key.parent == parent and pairs in (key.pairs, *key.replaced)
+        for key in keys
+    )
+
+
+def _is_rested_on(
+    keys: Sequence[CompositeKey],
+    run: Run,
+    table: str,
+    schema: str | None,
+    columns: Sequence[str],
+) -> bool:
+    """A key that the models do not name as it is, but that our foreign keys refer to."""
+    own = _table(run, schema, table)
+    return any(key.parent == own and set(key.unique.columns) == set(columns) for key in keys)
+
+
+def _owns_new_index(keys: Sequence[CompositeKey], run: Run, operation: ops.CreateIndexOp) -> bool:
+    key_of = _table(run, operation.schema, operation.table_name)
+    if key_of is None or run.relation(run.target.table(key_of)) is None:
+        return False  # a new table's index is made with it
+    return any(
+        (key.child == key_of and key.index.name == operation.index_name)
+        or (
+            key.parent == key_of
+            and not key.unique.constraint
+            and key.unique.name == operation.index_name
+        )
+        for key in keys
+    )
+
+
+def _owns_dropped_index(keys: Sequence[CompositeKey], run: Run, operation: ops.DropIndexOp) -> bool:
+    table = _table(run, operation.schema, operation.table_name or "")
+    if table is None:
+        return False
+    relation = run.relation(run.target.table(table))
+    index = next(
+        (
+            item
+            for item in (relation.indexes if relation else ())
+            if item.name == operation.index_name
+        ),
+        None,
+    )
+    return index is not None and any(
+        (key.child == table and key.index.added and _serves_alone(relation, index, key))
+        or (key.parent == table and index.is_key_of(key.parent_columns))
+        for key in keys
+    )
+
+
+def _serves_alone(relation: Relation | None, index: Index, key: CompositeKey) -> bool:
+    """Whether *index* covers the key and the one that the rewrite adds is not there."""
+    names = {item.name for item in relation.indexes} if relation is not None else set()
+    return index.covers(key.columns) and key.index.name not in names
+
+
+def _table(run: Run, schema: str | None, name: str) -> str | None:
+    """The key in the models of the table that an operation names."""
+    wanted = (schema or run.target.default_schema, name)
+    return next(
+        (
+            key
+            for key, table in run.target.tables.items()
+            if (table.schema or run.target.default_schema, table.name) == wanted
+        ),
+        None,
+    )
+
+
+def take_out_of_new_tables(upgrade_ops: ops.UpgradeOps, changes: Sequence[Change]) -> None:
+    """Keeps CREATE TABLE from referring to a key that its parent does not have yet."""
+    for operation in upgrade_ops.ops:
+        if isinstance(operation, ops.CreateTableOp):
+            operation.columns = [
+                item
+                for item in operation.columns
+                if not (
+                    isinstance(item, ForeignKeyConstraint)
+                    and any(
+                        (change.child.schema, change.child.name)
+                        == (operation.schema, operation.table_name)
+                        and _pairs(item) == change.key.pairs
+                        for change in changes
+                    )
+                )
+            ]
+
+
+def _pairs(constraint: ForeignKeyConstraint) -> frozenset[tuple[str, str]]:
+    return frozenset((element.parent.name, element.column.name) for element in constraint.elements)

@@ -1,0 +1,1 @@
+"""From what a fixup wants done to the source of a migration."""

@@ -1,0 +1,84 @@
+"""Steps of SQL as an Alembic operation, and its rendering into a revision file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import ops
+
+from alembic_fixups.rendering import quoting
+
+
+@dataclass(frozen=True)
+class Step:
+    """One ``op.execute()`` of a migration.
+
+    Attributes:
+        comment: what the step does, why, and what it locks; its lines stand above it.
+        sql: one statement, without a semicolon at its end.
+        autocommit: whether it runs as a transaction of its own, outside the migration's:
+            CREATE INDEX CONCURRENTLY has to, and a DO block that locks a table lets go of it
+            at once that way.
+    """
+
+    comment: str
+    sql: str
+    autocommit: bool = True
+
+
+@dataclass
+class StepsOp(ops.MigrateOperation):
+    """What a fixup does to the database, and how it is undone.
+
+    Attributes:
+        fixup: name of the fixup, as in the settings.
+        changes: the differences that it mends, a line each: for ``alembic check``,
+            ``alembic-fixups check`` and the head of the rendered block.
+        upgrade: the steps of this direction, in their order.
+        downgrade: the steps that undo them, in theirs.
+    """
+
+    fixup: str
+    changes: tuple[str, ...]
+    upgrade: tuple[Step, ...]
+    downgrade: tuple[Step, ...] = ()
+    reversed: bool = False
+
+    def reverse(self) -> StepsOp:
+        """The same change the other way round."""
+        return StepsOp(
+            self.fixup, self.changes, self.downgrade, self.upgrade, reversed=not self.reversed
+        )
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """What ``alembic check`` shows."""
+        return (self.fixup, *self.changes)
+
+
+@renderers.dispatch_for(StepsOp)
+def _render_steps(context: AutogenContext, op: StepsOp) -> str:
+    prefix = context.opts["alembic_module_prefix"] or ""
+    heading = "takes back" if op.reversed else "makes these changes"
+    lines = [f"# {op.fixup} {heading}:", *(f"#   {quoting.comment(line)}" for line in op.changes)]
+    for autocommit, steps in groupby(op.upgrade, key=lambda step: step.autocommit):
+        if autocommit:
+            lines.append(f"with {prefix}get_context().autocommit_block():")
+        for step in steps:
+            lines.extend(_render_step(step, prefix, "    " if autocommit else ""))
+    return "\n".join(lines)
+
+
+def _render_step(step: Step, prefix: str, indent: str) -> Iterator[str]:
+    for line in step.comment.splitlines():
+        yield f"{indent}# {quoting.comment(line)}".rstrip()
+    opening, *body, closing = quoting.python_string(step.sql).split("\n")
+    yield f"{indent}{prefix}execute("
+    for line in (opening, *body, closing):
+        yield f"{indent}    {line}".rstrip()
+    yield f"{indent})"
+    yield ""

@@ -1,0 +1,155 @@
+"""The desired schema while fixups rewrite it: a copy of the models' metadata, made table by table.
+
+The user's own MetaData stays as it is. Only tables that a fixup asks to change are copied, since
+``Table.to_metadata()`` over a large schema costs two thirds of a whole stock autogenerate; the
+others are shared with it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table
+from sqlalchemy.exc import InvalidRequestError, SAWarning
+
+from alembic_fixups.report import Finding
+
+TableKey = str
+"""A table's key in ``MetaData.tables``: ``schema.name``, or the name where no schema is given."""
+
+
+class UnresolvedReference(Exception):
+    """A ForeignKey of the models that names a table or column the models do not have."""
+
+
+class Target:
+    """The desired schema.
+
+    Attributes:
+        findings: what the fixups have to say about the models; they append to it.
+        default_schema: the schema that a table without one is in.
+    """
+
+    def __init__(
+        self, metadata: MetaData | Sequence[MetaData], default_schema: str = "public"
+    ) -> None:
+        self._several = not isinstance(metadata, MetaData)
+        originals = [metadata] if isinstance(metadata, MetaData) else list(metadata)
+        self._metadatas = [_shallow_copy(original) for original in originals]
+        self._place = {key: copy for copy in self._metadatas for key in copy.tables}
+        self._copied: set[TableKey] = set()
+        self.findings: list[Finding] = []
+        self.default_schema = default_schema
+
+    @property
+    def metadata(self) -> MetaData | list[MetaData]:
+        """The rewritten metadata, single or several as it was given."""
+        return self._metadatas if self._several else self._metadatas[0]
+
+    @property
+    def tables(self) -> dict[TableKey, Table]:
+        """Every table by its key, as it is at this moment."""
+        return {key: copy.tables[key] for key, copy in sorted(self._place.items())}
+
+    def table(self, key: TableKey) -> Table:
+        """The table as it is at this moment.
+
+        Raises:
+            KeyError: the models have no such table.
+        """
+        return self._place[key].tables[key]
+
+    def editable(self, key: TableKey) -> Table:
+        """The table, copied the first time it is asked for, so that it can be changed in place."""
+        metadata = self._place[key]
+        table = metadata.tables[key]
+        if key in self._copied:
+            return table
+        # A foreign key to a table of another MetaData holds that table's Column; the copy would
+        # hold its name, which means nothing here.
+        elsewhere = [
+            constraint
+            for constraint, referred in references(table)
+            if referred.key not in metadata.tables
+        ]
+        metadata.remove(table)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)
+            copy = table.to_metadata(metadata, referred_schema_fn=_as_written)
+        for constraint in elsewhere:
+            drop_foreign_keys(copy, partial(_is_on, constraint.column_keys))
+            copy.append_constraint(_with_columns(constraint, copy))
+        self._copied.add(key)
+        return copy
+
+
+def references(table: Table) -> Iterator[tuple[ForeignKeyConstraint, Table]]:
+    """The foreign keys of *table* with the table each refers to, in a stable order.
+
+    Raises:
+        UnresolvedReference: one names a table or column that the models do not have.
+    """
+    for constraint in sorted(table.foreign_key_constraints, key=_columns_of):
+        try:
+            referred = {element.column.table for element in constraint.elements}
+        except InvalidRequestError as error:
+            raise UnresolvedReference(
+                f"{table.key}.{', '.join(_columns_of(constraint))}: the models have nothing like "
+                f"{', '.join(element.target_fullname for element in constraint.elements)!r}, "
+                f"which a ForeignKey names ({error})"
+            ) from error
+        yield constraint, referred.pop()
+
+
+def drop_foreign_keys(table: Table, doomed: Callable[[ForeignKeyConstraint], bool]) -> None:
+    """Takes the foreign keys that *doomed* is true for out of a table that can be edited."""
+    for constraint in list(table.foreign_key_constraints):
+        if doomed(constraint):
+            table.constraints.discard(constraint)
+            for element in constraint.elements:
+                element.parent.foreign_keys.discard(element)
+                table.foreign_keys.discard(element)
+
+
+def columns_by_name(table: Table) -> dict[str, Column[Any]]:
+    """The columns by their names in the database; ``table.c`` has them by their keys."""
+    return {column.name: column for column in table.c}
+
+
+def _shallow_copy(original: MetaData) -> MetaData:
+    copy = MetaData(
+        schema=original.schema, naming_convention=original.naming_convention, info=original.info
+    )
+    for table in original.tables.values():
+        copy._add_table(table.name, table.schema, table)
+    copy._sequences.update(original._sequences)
+    return copy
+
+
+def _as_written(*_: object) -> None:
+    """Leaves the schema of every reference as the models write it."""
+
+
+def _columns_of(constraint: ForeignKeyConstraint) -> list[str]:
+    return [element.parent.name for element in constraint.elements]
+
+
+def _is_on(columns: Sequence[str], constraint: ForeignKeyConstraint) -> bool:
+    return constraint.column_keys == columns
+
+
+def _with_columns(constraint: ForeignKeyConstraint, table: Table) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        [table.c[element.parent.key] for element in constraint.elements],
+        [element.column for element in constraint.elements],
+        name=constraint.name,
+        ondelete=constraint.ondelete,
+        onupdate=constraint.onupdate,
+        deferrable=constraint.deferrable,
+        initially=constraint.initially,
+        match=constraint.match,
+        use_alter=constraint.use_alter,
+    )
