@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import runpy
+import shutil
+import subprocess
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +13,20 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, MetaData, create_engine, text
 
+from alembic_fixups.scratch import Server
+
 ENV = '''
+import asyncio
 import runpy
 from pathlib import Path
 
 from alembic import context
 from sqlalchemy import create_engine, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 config = context.config
 target_metadata = runpy.run_path(str(Path(config.config_file_name).parent / "models.py"))["metadata"]
@@ -30,21 +37,35 @@ options = dict(
 )
 url = config.get_main_option("sqlalchemy.url")
 
+
+def run(connection):
+    for statement in config.attributes.get("session", []):
+        connection.execute(text(statement))
+    connection.commit()
+    context.configure(connection=connection, **options)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def run_async():
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        await connection.run_sync(run)
+    await engine.dispose()
+
+
 if context.is_offline_mode():
     context.configure(
         url=url, literal_binds=True, dialect_opts={"paramstyle": "named"}, **options
     )
     with context.begin_transaction():
         context.run_migrations()
+elif "asyncpg" in url:
+    asyncio.run(run_async())
 else:
     engine = create_engine(url)
     with engine.connect() as connection:
-        for statement in config.attributes.get("session", []):
-            connection.execute(text(statement))
-        connection.commit()
-        context.configure(connection=connection, **options)
-        with context.begin_transaction():
-            context.run_migrations()
+        run(connection)
     engine.dispose()
 '''
 
@@ -83,9 +104,7 @@ class Project:
         (folder / "migrations" / "env.py").write_text(ENV)
         (folder / "migrations" / "script.py.mako").write_text(MAKO.lstrip())
         (folder / "alembic.ini").write_text(
-            "[alembic]\nscript_location = %(here)s/migrations\nsqlalchemy.url = "
-            + url.render_as_string(hide_password=False).replace("%", "%%")
-            + "\n"
+            "[alembic]\nscript_location = %(here)s/migrations\n"
         )
         project = cls(folder, url)
         project.models(models)
@@ -111,7 +130,12 @@ class Project:
 
     def config(self, **attributes: Any) -> Config:
         """A new Alembic configuration; *attributes* reach env.py."""
-        config = Config(str(self.folder / "alembic.ini"), stdout=io.StringIO(), output_buffer=io.StringIO())
+        config = Config(
+            str(self.folder / "alembic.ini"), stdout=io.StringIO(), output_buffer=io.StringIO()
+        )
+        config.set_main_option(
+            "sqlalchemy.url", self.url.render_as_string(hide_password=False).replace("%", "%%")
+        )
         config.attributes.update(attributes)
         return config
 
@@ -130,15 +154,51 @@ class Project:
         assert script is not None and not isinstance(script, list)
         return Path(script.path).read_text()
 
+    def autogenerate_source(self, **attributes: Any) -> str:
+        """The body of what autogenerate would write now; leaves no revision behind.
+
+        The database need not be at the newest revision.
+        """
+        config = self.config(**attributes)
+        versions = self.folder / "migrations" / "versions"
+        aside = versions.rename(versions.with_name("aside"))
+        versions.mkdir()
+        try:
+            self.stamp("base")
+            script = command.revision(config, "again", autogenerate=True)
+            assert script is not None and not isinstance(script, list)
+            return Path(script.path).read_text().split("def upgrade")[1]
+        finally:
+            shutil.rmtree(versions)
+            aside.rename(versions)
+
     def is_converged(self, **attributes: Any) -> bool:
-        """Whether a further ``--autogenerate`` finds nothing; leaves no revision behind."""
-        script = command.revision(self.config(**attributes), "empty", autogenerate=True)
-        assert script is not None and not isinstance(script, list)
-        path = Path(script.path)
-        source = path.read_text()
-        path.unlink()
-        body = source.split("def upgrade")[1]
+        """Whether a further ``--autogenerate`` finds nothing."""
+        stamped = self.current()
+        body = self.autogenerate_source(**attributes)
+        if stamped is not None:
+            self.stamp(stamped)
         return body.count("pass") == 2 and "op." not in body
+
+    def current(self) -> str | None:
+        """The revision that the database is at."""
+        engine = create_engine(self.url)
+        with engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        engine.dispose()
+        return found
+
+    def psql(self, script: str, server: Server) -> None:
+        """Runs a script as ``psql -f`` does, stopping at the first error."""
+        assert server.bindir is not None
+        url = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        done = subprocess.run(
+            [str(server.bindir / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", url],
+            input=script,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
 
     def upgrade(self, to: str = "head", **attributes: Any) -> None:
         """``alembic upgrade``."""

@@ -16,12 +16,13 @@ def add(
     what: str,
     *,
     replaced: bool = False,
+    invalidated: bool = False,
     partitioned: bool = False,
 ) -> Step:
     """Adds *key* NOT VALID, so that only new rows are checked.
 
     Where a constraint of its name is there it has to be this one; with *replaced* another one is
-    dropped in the same statement. A partitioned table cannot have it NOT VALID before
+    dropped in the same statement, with *invalidated* also this one if it is valid. A partitioned table cannot have it NOT VALID before
     PostgreSQL 18 and then gets it with its rows checked.
     """
     duration = (
@@ -39,7 +40,8 @@ def add(
         deparsed=deparsed(key, parent),
         constraint_comment=key.comment,
         not_valid=key.enforced,
-        replaced=replaced,
+        replaced=replaced or invalidated,
+        invalidated=invalidated,
         partitioned=partitioned,
     )
 

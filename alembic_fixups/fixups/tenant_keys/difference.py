@@ -68,7 +68,12 @@ class Change:
     @property
     def left_over(self) -> list[ForeignKey]:
         """The old foreign keys that are still there once the new one is: those of another name."""
-        return [fk for fk in self.old if fk.name != self.key.name]
+        return [fk for fk in self.old if fk.name != self.final.name]
+
+    @property
+    def final(self) -> ForeignKey:
+        """The foreign key as it is when all is done; one that is there keeps its name."""
+        return self.present or self.wanted
 
     @property
     def swapped(self) -> ForeignKey | None:

@@ -100,7 +100,7 @@ def _describe(change: Change) -> str:
         f"unique key {key.unique.name}" if change.needs_unique else "",
         f"index {key.index.name}" if change.needs_index else "",
         f"foreign key {key.name}" if change.needs_foreign_key else "",
-        f"{key.name} is validated" if change.present and change.needs_validation else "",
+        f"{change.final.name} is validated" if change.present and change.needs_validation else "",
         *(f"{old.name} is dropped" for old in change.left_over),
     ]
     return (
@@ -247,11 +247,18 @@ def _foreign_key(templates: Templates, change: Change) -> _Unit:
 
 def _validation(templates: Templates, change: Change) -> _Unit:
     """The check of the rows that are there."""
-    key = change.present or change.wanted
-    validate = foreign_keys.validate(templates, change.child, key, change.parent)
+    validate = foreign_keys.validate(templates, change.child, change.final, change.parent)
     if change.present is None:
         return _Unit([validate])
-    return _Unit([validate], _restore(templates, change, change.present, replaced=True))
+    undo = foreign_keys.add(
+        templates,
+        change.child,
+        change.present,
+        change.parent,
+        f"{change.child}: {change.present.name} is NOT VALID again, as it was.",
+        invalidated=True,
+    )
+    return _Unit([validate], [undo])
 
 
 def _old_key(templates: Templates, change: Change, old: ForeignKey) -> _Unit:
@@ -262,7 +269,7 @@ def _old_key(templates: Templates, change: Change, old: ForeignKey) -> _Unit:
         "its work.",
         foreign_keys.exclusive(change.child, change.parent),
         table=change.child,
-        name=change.key.name,
+        name=change.final.name,
         parent=change.parent,
         columns=old.columns,
     )

@@ -1,0 +1,92 @@
+"""Every case of every fixup, on every version of PostgreSQL that it works on.
+
+Adding a fixup adds ``tests/fixups/<name>/cases.py`` with a list ``CASES``, and nothing here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from alembic_fixups import scratch
+from tests.laws import snapshot
+from tests.laws.case import Case
+from tests.projects import Project
+
+FIXUPS = Path(__file__).parents[1] / "fixups"
+OPTIONS = {"configure": {"include_schemas": True}}
+
+
+def all_cases() -> list[Case]:
+    """The cases of all fixups."""
+    cases: list[Case] = []
+    for path in sorted(FIXUPS.glob("*/cases.py")):
+        spec = importlib.util.spec_from_file_location(f"cases_of_{path.parent.name}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        cases.extend(
+            replace(case, name=f"{path.parent.name}-{case.name}") for case in module.CASES
+        )
+    return cases
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", all_cases(), ids=lambda case: case.name)
+
+
+@dataclass
+class Prepared:
+    """A project with its database as it was, and a revision generated from it."""
+
+    project: Project
+    server: scratch.Server
+    source: str
+    before: tuple[str, list[str]]
+
+    def snapshot(self) -> tuple[str, list[str]]:
+        """The database as it is."""
+        return snapshot.both(self.server, self.project.url)
+
+
+@pytest.fixture
+def project(
+    case: Case, pg_version: int, server: scratch.Server, tmp_path: Path
+) -> Iterator[Project]:
+    """The case's project on a database made from its earlier models, with its rows."""
+    if pg_version not in case.versions:
+        pytest.skip(f"the case needs PostgreSQL {case.versions}")
+    with scratch.database(server) as url:
+        project = Project.make(tmp_path / "project", url, case.before or case.models, case.settings)
+        project.create_all(*case.schemas)
+        with psycopg.connect(
+            url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+        ) as connection:
+            connection.execute(case.setup)  # type: ignore[arg-type]
+        project.models(case.models)
+        yield project
+
+
+@pytest.fixture
+def prepared(project: Project, server: scratch.Server) -> Prepared:
+    """The project with the revision that autogenerate writes for it."""
+    before = snapshot.both(server, project.url)
+    return Prepared(project, server, project.autogenerate(**OPTIONS), before)
+
+
+@pytest.fixture
+def copies(server: scratch.Server) -> Callable[[Project], Iterator[Project]]:
+    """Gives the project on a copy of its database, as often as asked."""
+
+    def copy(project: Project) -> Iterator[Project]:
+        assert project.url.database is not None
+        with scratch.database(server, template=project.url.database) as url:
+            yield replace(project, url=url)
+
+    return copy

@@ -1,0 +1,64 @@
+"""Metadata as plain data, to compare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    Constraint,
+    ForeignKeyConstraint,
+    MetaData,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+
+def describe(metadata: MetaData) -> dict[str, Any]:
+    """Every table with all that makes a difference to the database, in an order that is fixed."""
+    return {key: _table(table) for key, table in sorted(metadata.tables.items())}
+
+
+def _table(table: Table) -> dict[str, Any]:
+    dialect = postgresql.dialect()
+    return {
+        "columns": [
+            (column.name, column.key, repr(column.type), column.nullable, str(column.server_default))
+            for column in table.c
+        ],
+        "keys on columns": sorted(
+            (column.name, foreign_key.target_fullname)
+            for column in table.c
+            for foreign_key in column.foreign_keys
+        ),
+        "constraints": sorted(map(_constraint, table.constraints), key=repr),
+        "indexes": sorted(
+            str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes
+        ),
+        "comment": table.comment,
+        "statement": sorted(
+            line.strip(" ,")
+            for line in str(CreateTable(table).compile(dialect=dialect)).splitlines()
+        ),
+    }
+
+
+def _constraint(constraint: Constraint) -> tuple[Any, ...]:
+    kind, name = type(constraint).__name__, str(constraint.name)
+    if isinstance(constraint, ForeignKeyConstraint):
+        return (
+            kind,
+            name,
+            [(element.parent.name, element.target_fullname) for element in constraint.elements],
+            constraint.ondelete,
+            constraint.onupdate,
+            constraint.deferrable,
+            constraint.initially,
+        )
+    if isinstance(constraint, CheckConstraint):
+        return kind, name, str(constraint.sqltext)
+    if isinstance(constraint, UniqueConstraint):
+        return kind, name, [column.name for column in constraint.columns], constraint.deferrable
+    return kind, name, [column.name for column in getattr(constraint, "columns", ())]
