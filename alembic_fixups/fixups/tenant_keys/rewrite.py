@@ -103,13 +103,22 @@ class CompositeKey:
 
 @dataclass(frozen=True)
 class _Wish:
-    """A composite key before it is known what of it the models declare already."""
+    """A composite key before it is known what of it the models declare already.
+
+    Attributes:
+        child, parent: keys of the tables.
+        pairs: which column refers to which, the tenant's first.
+        own: the columns that say which row of the tenant is meant.
+        single: the foreign keys of the models that it takes the place of.
+        widened: whether it goes to another table than that of a level.
+    """
 
     child: str
     parent: str
     pairs: tuple[tuple[str, str], ...]
     own: tuple[str, ...]
     single: tuple[ForeignKeyConstraint, ...] = field(compare=False)
+    widened: bool = False
 
 
 def rewrite(
@@ -219,6 +228,7 @@ def _widened(
         (*((name, name) for name in tenant), *((name, remote[name]) for name in own)),
         tuple(own),
         single,
+        widened=True,
     )
 
 
@@ -239,9 +249,23 @@ def _possible(target: Target, wish: _Wish, major_version: int) -> bool:
                 "refused",
             )
             return False
-    declared = _declared(table, wish)
-    options = declared or next(iter(wish.single), None)
-    if options is None or declared is not None:
+    if _declared(table, wish) is not None:
+        return True
+    shared = [
+        other for column, other in wish.pairs if column == other and parent_named[other].nullable
+    ]
+    if shared and wish.widened:
+        _report(
+            target,
+            "shared-parent",
+            table,
+            f"{wish.parent}.{', '.join(shared)} may be NULL, for rows that are shared by all "
+            f"tenants; the foreign key on ({', '.join(wish.own)}) is left as it is, since one with "
+            "the tenant would refuse them",
+        )
+        return False
+    options = next(iter(wish.single), None)
+    if options is None:
         return True
     if (options.onupdate or "").upper().startswith("SET"):
         _report(
