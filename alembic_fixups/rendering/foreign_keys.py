@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from alembic_fixups.catalog import ForeignKey
 from alembic_fixups.rendering import quoting
 from alembic_fixups.rendering.steps import Step
@@ -22,8 +24,8 @@ def add(
     """Adds *key* NOT VALID, so that only new rows are checked.
 
     Where a constraint of its name is there it has to be this one; with *replaced* another one is
-    dropped in the same statement, with *invalidated* also this one if it is valid. A partitioned table cannot have it NOT VALID before
-    PostgreSQL 18 and then gets it with its rows checked.
+    dropped in the same statement, with *invalidated* also this one if it is valid. A partitioned
+    table cannot have it NOT VALID before PostgreSQL 18 and then gets it with its rows checked.
     """
     duration = (
         "; on this partitioned table, before PostgreSQL 18, while the rows are checked"
@@ -96,18 +98,34 @@ def deparsed(key: ForeignKey, parent: TableName) -> str:
     It leaves out the parent's schema where the search_path finds it without, exactly as the output
     of a ``regclass`` does; and it quotes as ``quote_ident()`` does, by the server's key words.
     """
-    pieces: list[str | _Expression] = [
+    pieces = [*_columns(key, parent), _actions(key)]
+    if key.set_columns:
+        pieces += [" (", *_names(key.set_columns), ")"]
+    return _concatenated([*pieces, _timing(key)])
+
+
+def deparsed_columns(key: ForeignKey, parent: TableName) -> str:
+    """The same without the options: every foreign key on these columns begins with it."""
+    return _concatenated(_columns(key, parent))
+
+
+class _Expression(str):
+    """A part of the text that the server computes."""
+
+
+def _columns(key: ForeignKey, parent: TableName) -> list[str | _Expression]:
+    return [
         "FOREIGN KEY (",
         *_names(key.columns),
         ") REFERENCES ",
         _Expression(parent.oid),
         "(",
         *_names(key.referred_columns),
-        ")" + _actions(key),
+        ")",
     ]
-    if key.set_columns:
-        pieces += [" (", *_names(key.set_columns), ")"]
-    pieces.append(_timing(key))
+
+
+def _concatenated(pieces: Sequence[str | _Expression]) -> str:
     terms: list[str] = []
     text = ""
     for piece in pieces:
@@ -117,10 +135,6 @@ def deparsed(key: ForeignKey, parent: TableName) -> str:
         else:
             text += piece
     return "\n    || ".join([*terms, quoting.literal(text)])
-
-
-class _Expression(str):
-    """A part of the text that the server computes."""
 
 
 def _names(names: tuple[str, ...]) -> list[str | _Expression]:

@@ -76,7 +76,8 @@ def create_unique(
     """
     constraint = templates.step(
         "common/add_unique.sql.j2",
-        f"{what} As a constraint" + ("." if partitioned else " on that index."),
+        f"{table}: the unique key {name} as a constraint"
+        + ("." if partitioned else " on that index."),
         f"ACCESS EXCLUSIVE on {table} "
         + ("while its index is built" if partitioned else "for a catalog change")
         + ": reads and writes wait.",

@@ -95,6 +95,16 @@ def name_literal(schema: str | None, name: str) -> str:
     )
 
 
+def deparsed(names: Iterable[str]) -> str:
+    """A comma-separated list of expressions for the names as PostgreSQL deparses them.
+
+    Which names it quotes depends on the key words of the server's version.
+    """
+    return ", ".join(
+        literal(name) if is_plain(name) else f"quote_ident({literal(name)})" for name in names
+    )
+
+
 def comment(text: str) -> str:
     """*text* on one line, fit to stand behind a comment sign in Python or SQL."""
     return "".join(

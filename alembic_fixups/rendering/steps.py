@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -12,6 +13,9 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from alembic_fixups.rendering import quoting
+
+WIDTH = 100
+"""Comments in a migration are wrapped at this column."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class StepsOp(ops.MigrateOperation):
 def _render_steps(context: AutogenContext, op: StepsOp) -> str:
     prefix = context.opts["alembic_module_prefix"] or ""
     heading = "takes back" if op.reversed else "makes these changes"
-    lines = [f"# {op.fixup} {heading}:", *(f"#   {quoting.comment(line)}" for line in op.changes)]
+    lines = [f"# {op.fixup} {heading}:"]
+    lines += _comment([f"- {change}" for change in op.changes], "", hanging="  ")
     for autocommit, steps in groupby(op.upgrade, key=lambda step: step.autocommit):
         if autocommit:
             lines.append(f"with {prefix}get_context().autocommit_block():")
@@ -73,9 +78,16 @@ def _render_steps(context: AutogenContext, op: StepsOp) -> str:
     return "\n".join(lines)
 
 
+def _comment(lines: Iterable[str], indent: str, hanging: str = "") -> Iterator[str]:
+    # Alembic indents the whole by four more.
+    lead = f"    {indent}# "
+    for line in lines:
+        for number, part in enumerate(textwrap.wrap(quoting.comment(line), WIDTH - len(lead))):
+            yield f"{indent}# {hanging if number else ''}{part}"
+
+
 def _render_step(step: Step, prefix: str, indent: str) -> Iterator[str]:
-    for line in step.comment.splitlines():
-        yield f"{indent}# {quoting.comment(line)}".rstrip()
+    yield from _comment(step.comment.splitlines(), indent)
     opening, *body, closing = quoting.python_string(step.sql).split("\n")
     yield f"{indent}{prefix}execute("
     for line in (opening, *body, closing):

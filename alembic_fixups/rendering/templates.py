@@ -98,5 +98,6 @@ def environment(overrides: Path | None) -> Environment:
         identifiers=quoting.identifiers,
         literal=lambda value: quoting.literal(str(value)),
         literals=quoting.literals,
+        deparsed=quoting.deparsed,
     )
     return made

@@ -30,9 +30,7 @@ def all_cases() -> list[Case]:
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        cases.extend(
-            replace(case, name=f"{path.parent.name}-{case.name}") for case in module.CASES
-        )
+        cases.extend(replace(case, name=f"{path.parent.name}-{case.name}") for case in module.CASES)
     return cases
 
 
@@ -90,3 +88,11 @@ def copies(server: scratch.Server) -> Callable[[Project], Iterator[Project]]:
             yield replace(project, url=url)
 
     return copy
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A run stopped at each of its statements takes long: all but two of them are for CI."""
+    for item in items:
+        quick = "pg16" in item.name and any(f"-{name}-" in item.name for name in ("basic", "null"))
+        if "test_law_5_a_run" in item.name and not quick:
+            item.add_marker(pytest.mark.slow)

@@ -25,7 +25,13 @@ def _table(table: Table) -> dict[str, Any]:
     dialect = postgresql.dialect()
     return {
         "columns": [
-            (column.name, column.key, repr(column.type), column.nullable, str(column.server_default))
+            (
+                column.name,
+                column.key,
+                repr(column.type),
+                column.nullable,
+                str(column.server_default),
+            )
             for column in table.c
         ],
         "keys on columns": sorted(

@@ -270,8 +270,7 @@ def _old_key(templates: Templates, change: Change, old: ForeignKey) -> _Unit:
         foreign_keys.exclusive(change.child, change.parent),
         table=change.child,
         name=change.final.name,
-        parent=change.parent,
-        columns=old.columns,
+        deparsed=foreign_keys.deparsed_columns(old, change.parent),
     )
     return _Unit([drop], _restore(templates, change, old, replaced=False))
 

@@ -148,9 +148,7 @@ def test_quarantine_moves_the_rows_with_time_and_reason(
     assert [row[:3] for row in moved] == [(3, "of another client", True), (4, "this too", True)]
     assert "moved" in moved[0][3]
     assert scalar(connection, "SELECT count(*) FROM migration.notes") == 2
-    assert (
-        "NOTICE: migration.notes: 2 row(s) moved to migration.notes_tenant_violations" in notices
-    )
+    assert "NOTICE: migration.notes: 2 row(s) moved to migration.notes_tenant_violations" in notices
     assert basic.is_converged(**OPTIONS), "the table with the rows must not be dropped"
 
 
@@ -363,7 +361,7 @@ def test_models_that_declare_the_key_get_the_same_migration(
     tmp_path: Path, database_url: URL, version_key: str
 ) -> None:
     """Only what the models name themselves may differ: nothing here does."""
-    plain = BASIC.split("Table(\n    \"notes\"")[0]
+    plain = BASIC.split('Table(\n    "notes"')[0]
     declared = plain.replace(
         'Column("engagement_id", ForeignKey("migration.engagements.id", ondelete="CASCADE"),\n'
         "           nullable=False),\n",
@@ -374,7 +372,7 @@ def test_models_that_declare_the_key_get_the_same_migration(
         '    Index("ix_assets_client_account_id_engagement_id", "client_account_id",\n'
         '      "engagement_id"),\n',
     ).replace(
-        'nullable=False),\n)',
+        "nullable=False),\n)",
         'nullable=False),\n    UniqueConstraint("client_account_id", "id",\n'
         '      name="uq_engagements_client_account_id_id"),\n)',
         1,
@@ -419,9 +417,7 @@ def test_a_transaction_of_env_py_is_refused_with_the_way_out(basic: Project) -> 
 @ONE_VERSION
 def test_the_search_path_of_env_py_is_put_back(basic: Project, connection: Connection) -> None:
     """The comparison takes the models' schema off the path and leaves the session as it was."""
-    connection.execute(
-        f'ALTER DATABASE "{basic.url.database}" SET search_path = migration, public'
-    )  # type: ignore[arg-type]
+    connection.execute(f'ALTER DATABASE "{basic.url.database}" SET search_path = migration, public')  # type: ignore[arg-type]
     env = basic.folder / "migrations" / "env.py"
     env.write_text(
         env.read_text().replace(

@@ -315,7 +315,10 @@ def test_several_metadata_that_refer_to_each_other() -> None:
     [key] = rewrite(target, TenantKeysSettings(levels=LEVELS), 16)
     assert key.child == "assets"
     assert isinstance(target.metadata, list)
-    assert [sorted(one.tables) for one in target.metadata] == [["clients", "engagements"], ["assets"]]
+    assert [sorted(one.tables) for one in target.metadata] == [
+        ["clients", "engagements"],
+        ["assets"],
+    ]
     for constraint in target.table("assets").foreign_key_constraints:
         assert constraint.referred_table.name in ("clients", "engagements")
     assert len(second.tables["assets"].foreign_key_constraints) == 2
@@ -377,7 +380,11 @@ class TestInference:
         ]
 
     def test_three_levels(self) -> None:
-        level = ("projects", client(), Column("engagement_id", ForeignKey("engagements.id"), nullable=False))
+        level = (
+            "projects",
+            client(),
+            Column("engagement_id", ForeignKey("engagements.id"), nullable=False),
+        )
         tables = [
             (
                 name,
