@@ -91,13 +91,17 @@ def path_for(config: Config | None) -> Path | None:
     """The settings file of an Alembic configuration.
 
     ``settings`` in the section ``[alembic_fixups]`` of alembic.ini names it; otherwise it is
-    the pyproject.toml found upward from alembic.ini, or from the working directory.
+    the pyproject.toml that Alembic itself was given, or the one found upward from alembic.ini or
+    from the working directory.
 
     Raises:
         SettingsError: the file that alembic.ini names does not exist.
     """
-    if config is None or config.config_file_name is None:
+    if config is None:
         return find(Path.cwd())
+    if config.config_file_name is None:
+        given = Path(config.toml_file_name) if config.toml_file_name is not None else None
+        return given if given is not None and given.is_file() else find(Path.cwd())
     ini = Path(config.config_file_name).resolve()
     if config.file_config.has_option("alembic_fixups", "settings"):
         named = ini.parent / config.file_config.get("alembic_fixups", "settings")

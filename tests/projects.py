@@ -19,7 +19,7 @@ from sqlalchemy import URL, MetaData, create_engine, text
 
 from alembic_fixups.scratch import Server
 
-ENV = '''
+ENV = """
 import asyncio
 import runpy
 from pathlib import Path
@@ -29,7 +29,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 config = context.config
-target_metadata = runpy.run_path(str(Path(config.config_file_name).parent / "models.py"))["metadata"]
+models = Path(config.config_file_name).parent / "models.py"
+target_metadata = runpy.run_path(str(models))["metadata"]
 options = dict(
     target_metadata=target_metadata,
     autogenerate_plugins=["alembic.autogenerate.*", "alembic_fixups"],
@@ -67,7 +68,7 @@ else:
     with engine.connect() as connection:
         run(connection)
     engine.dispose()
-'''
+"""
 
 MAKO = '''
 """${message}"""
@@ -103,9 +104,7 @@ class Project:
         (folder / "migrations" / "versions").mkdir(parents=True)
         (folder / "migrations" / "env.py").write_text(ENV)
         (folder / "migrations" / "script.py.mako").write_text(MAKO.lstrip())
-        (folder / "alembic.ini").write_text(
-            "[alembic]\nscript_location = %(here)s/migrations\n"
-        )
+        (folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
         project = cls(folder, url)
         project.models(models)
         project.settings(settings)

@@ -3,14 +3,21 @@
 import os
 import textwrap
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.engine import URL
 
-from alembic_fixups import cli, init
+from alembic_fixups import settings_edit
+from alembic_fixups.env_edit import EnvEdit, edit_env
+from alembic_fixups.fixups import all_fixups
 from alembic_fixups.project import ProjectError
+from alembic_fixups.settings import Model
+from alembic_fixups.settings_edit import edit_settings
+from tests.test_cli import MODELS, NOWHERE, AlembicProject, mistake
 
 PLUGINS = 'autogenerate_plugins=["alembic.autogenerate.*", "alembic_fixups"]'
 
@@ -306,11 +313,11 @@ EDITS = {
     "a list that is there": (
         """
         from alembic import context
-        context.configure(connection=c, autogenerate_plugins=["alembic.autogenerate.*"])
+        context.configure(c, autogenerate_plugins=["alembic.autogenerate.*"])
         """,
         """
         from alembic import context
-        context.configure(connection=c, autogenerate_plugins=["alembic.autogenerate.*", "alembic_fixups"])
+        context.configure(c, autogenerate_plugins=["alembic.autogenerate.*", "alembic_fixups"])
         """,
     ),
     "a list over several lines": (
@@ -383,11 +390,11 @@ def test_env_py_is_edited_in_its_own_layout(before: str, after: str, newline: st
         for text in (before, after)
     )
 
-    edit = init.edit_env(source)
+    edit = edit_env(source)
 
     assert edit.source.decode() == wanted.decode()
     assert edit.left == []
-    assert init.edit_env(edit.source) == edit, "a second run changes something"
+    assert edit_env(edit.source) == edit, "a second run changes something"
 
 
 # Each case: env.py, and what is said of it.
@@ -448,15 +455,318 @@ LEFT_ALONE = {
 def test_what_is_not_clear_is_left_alone_and_named(body: str, said: list[tuple[int, str]]) -> None:
     source = f"from alembic import context\n{body}\n".encode()
 
-    assert init.edit_env(source) == init.EnvEdit(source, said)
+    assert edit_env(source) == EnvEdit(source, said)
 
 
 @pytest.mark.parametrize("template", ["generic", "async", "multidb", "pyproject"])
 def test_templates_of_alembic(template: str) -> None:
     source = (Path(Config().get_template_directory()) / template / "env.py").read_bytes()
 
-    edit = init.edit_env(source)
+    edit = edit_env(source)
 
     assert edit.left == []
     assert edit.source.count(PLUGINS.encode()) == 1
     compile(edit.source, "env.py", "exec")
+
+
+TABLE = {
+    "levels": [{"table": "clients", "column": "client_id"}, {"table": "e", "column": "e_id"}],
+    "scope": "all",
+}
+
+
+class TenantKeys(Model):
+    """Settings with a docstring that does not change.
+
+    Attributes:
+        levels: the hierarchy, and so much to say about it
+            that it does not go on one line, whatever one would like.
+        scope: how far it goes.
+    """
+
+
+FRAGMENT = """\
+[tool.alembic-fixups.tenant-keys]
+# the hierarchy, and so much to say about it that it does not go on one line, whatever
+# one would like
+levels = [
+    {table = "clients", column = "client_id"},
+    {table = "e", column = "e_id"},
+]
+# how far it goes
+scope = "all"
+"""
+TIMEOUT = """\
+# how long a step waits for a lock before it gives up, having changed nothing
+lock-timeout = "5s"
+"""
+GENERAL = f"[tool.alembic-fixups]\n{TIMEOUT}"
+PROJECT = '[project]\nname   =  "x"  # odd\n\n[tool.ruff]\n# c\nline-length = 100'
+
+# Each case: pyproject.toml before and after.
+SETTINGS = {
+    "no file": ("", f"{GENERAL}\n{FRAGMENT}"),
+    "a file": (f"{PROJECT}\n", f"{PROJECT}\n\n{GENERAL}\n{FRAGMENT}"),
+    "no line end at the end": (PROJECT, f"{PROJECT}\n\n{GENERAL}\n{FRAGMENT}"),
+    "tables out of order": (
+        "[tool.b]\nx = 1\n[project]\nname = 'x'\n[tool.a]\ny = 2\n",
+        f"[tool.b]\nx = 1\n[project]\nname = 'x'\n[tool.a]\ny = 2\n\n{GENERAL}\n{FRAGMENT}",
+    ),
+    "only the lock timeout missing": (
+        "[tool.alembic-fixups]  # ours\nidempotent = 'all'\n\n"
+        "# about tenants\n[tool.alembic-fixups.tenant-keys]\n# about ruff\n[tool.ruff]\n",
+        f"[tool.alembic-fixups]  # ours\n{TIMEOUT}idempotent = 'all'\n\n"
+        "# about tenants\n[tool.alembic-fixups.tenant-keys]\n# about ruff\n[tool.ruff]\n",
+    ),
+    "only the fixup missing": (
+        "[tool.alembic-fixups]\nlock-timeout = '1s'\n[tool.ruff]\n",
+        f"[tool.alembic-fixups]\nlock-timeout = '1s'\n[tool.ruff]\n\n{FRAGMENT}",
+    ),
+    "only the fixup there": (
+        "[tool.alembic-fixups.tenant-keys]\nscope = 'all'\n",
+        f"[tool.alembic-fixups.tenant-keys]\nscope = 'all'\n\n{GENERAL}",
+    ),
+    "everything there": (
+        "[tool.alembic-fixups]\nlock-timeout = '1s'\n[tool.alembic-fixups.tenant-keys]\n",
+        "[tool.alembic-fixups]\nlock-timeout = '1s'\n[tool.alembic-fixups.tenant-keys]\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("before, after", SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_settings_are_added_and_never_changed(
+    before: str, after: str, newline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [fixup] = [fixup for fixup in all_fixups() if fixup.name == "tenant-keys"]
+    monkeypatch.setattr(settings_edit, "all_fixups", lambda: [replace(fixup, settings=TenantKeys)])
+    source, wanted = (text.replace("\n", newline).encode() for text in (before, after))
+    if not before:
+        wanted = after.encode()
+
+    edited = edit_settings(source, {"tenant-keys": TABLE}, Path("pyproject.toml"))
+
+    assert edited.decode() == wanted.decode()
+    assert edit_settings(edited, {"tenant-keys": TABLE}, Path("pyproject.toml")) == edited
+    tomllib.loads(edited.decode())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "[tool]\nalembic-fixups = { idempotent = 'all' }\n",
+        "tool = { alembic-fixups = { idempotent = 'all' } }\n",
+        "x = '''\n[tool.alembic-fixups]\n'''\n[tool.alembic-fixups]\nidempotent = 'all'\n",
+    ],
+)
+def test_settings_written_in_a_way_that_cannot_be_added_to(source: str) -> None:
+    with pytest.raises(ProjectError, match="write it as a table of its own"):
+        edit_settings(source.encode(), {"tenant-keys": TABLE}, Path("pyproject.toml"))
+
+
+def test_env_py_that_is_no_python() -> None:
+    with pytest.raises(ProjectError, match=r"^env\.py:2: SyntaxError: "):
+        edit_env(b"x = 1\nprint(\n")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> AlembicProject:
+    """A project whose database cannot be reached: the models are enough."""
+    return AlembicProject(tmp_path, NOWHERE)
+
+
+@pytest.mark.parametrize("template", ["generic", "async", "pyproject", "pyproject_async"])
+def test_init_needs_no_database_and_runs_twice(tmp_path: Path, template: str) -> None:
+    driver = "postgresql+asyncpg" if "async" in template else "postgresql+psycopg"
+    project = AlembicProject(tmp_path, NOWHERE.set(drivername=driver), template)
+    before = project.pyproject.read_text() if project.pyproject.exists() else ""
+
+    done = project.run("init", "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert "+            autogenerate_plugins=" in done.stdout or "async" in template
+    assert "Wrote migrations/env.py\nWrote pyproject.toml\n" in done.stdout
+    assert PLUGINS in project.env_py.read_text()
+    assert project.pyproject.read_text().startswith(before)
+    assert tomllib.loads(project.pyproject.read_text())["tool"]["alembic-fixups"] == {
+        "lock-timeout": "5s",
+        "tenant-keys": {
+            "levels": [
+                {"table": "client_accounts", "column": "client_account_id"},
+                {"table": "engagements", "column": "engagement_id"},
+            ],
+            "scope": "hierarchy",
+            "violations": "abort",
+        },
+    }
+    after = project.contents()
+    again = project.run("init", "--yes")
+    assert (again.returncode, again.stdout) == (0, "Everything is in place already.\n")
+    assert project.contents() == after
+
+
+@pytest.mark.postgres(16)
+def test_init_online_where_the_project_has_no_offline_mode(
+    tmp_path: Path, database_url: URL
+) -> None:
+    project = AlembicProject(tmp_path, database_url)
+    project.replace(
+        project.env_py,
+        "def run_migrations_offline() -> None:\n",
+        "def run_migrations_offline() -> None:\n    raise NotImplementedError('no offline mode')\n",
+    )
+    assert project.run("init", "--yes").returncode == 0
+    assert "tenant-keys" in project.pyproject.read_text()
+
+
+def test_neither_offline_nor_online(project: AlembicProject) -> None:
+    project.replace(
+        project.env_py,
+        "def run_migrations_offline() -> None:\n",
+        "def run_migrations_offline() -> None:\n    raise NotImplementedError('no offline mode')\n",
+    )
+    lines = mistake(project, "init").splitlines()
+    assert lines[0] == (
+        "migrations/env.py does not get as far as the models, neither offline nor online."
+    )
+    assert lines[1].endswith("NotImplementedError: no offline mode")
+    assert "the database cannot be reached" in lines[2]
+
+
+@pytest.mark.postgres(16)
+def test_multidb(tmp_path: Path, database_url: URL) -> None:
+    command.init(Config(tmp_path / "alembic.ini"), str(tmp_path / "migrations"), template="multidb")
+    project = AlembicProject.__new__(AlembicProject)
+    project.folder, project.ini = tmp_path, tmp_path / "alembic.ini"
+    project.env_py, project.pyproject = tmp_path / "migrations/env.py", tmp_path / "pyproject.toml"
+    (tmp_path / "models.py").write_text(MODELS)
+    url = database_url.render_as_string(hide_password=False).replace("%", "%%")
+    for name in ("", "2"):
+        project.replace(project.ini, f"driver://user:pass@localhost/dbname{name}\n", f"{url}\n")
+    project.replace(
+        project.env_py,
+        "target_metadata = {}",
+        "from models import metadata\ntarget_metadata = {'engine1': metadata}",
+    )
+    (tmp_path / "engine1.sql").write_text("kept")
+
+    done = project.run("init", "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert "tenant-keys" in project.pyproject.read_text()
+    assert (tmp_path / "engine1.sql").read_text() == "kept", "the offline branch was run"
+
+
+@pytest.mark.parametrize(
+    "options, hint",
+    [
+        ([], "Nothing written: no terminal to ask on. Run again with --yes."),
+        (["--dry-run"], "Nothing written (--dry-run)."),
+        (["--dry-run", "--yes"], "Nothing written (--dry-run)."),
+    ],
+)
+def test_nothing_is_written_unasked(project: AlembicProject, options: list[str], hint: str) -> None:
+    before = project.contents()
+
+    done = project.run("init", *options)
+
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == hint
+    assert "+++ migrations/env.py\n" in done.stdout
+    assert "--- /dev/null\n+++ pyproject.toml\n" in done.stdout
+    assert project.contents() == before
+
+
+@pytest.mark.parametrize("answer, code", [("y", 0), ("n", 1), ("", 1)])
+def test_it_asks_on_a_terminal(project: AlembicProject, answer: str, code: int) -> None:
+    before = project.contents()
+    ours, theirs = os.openpty()
+    os.write(ours, f"{answer}\n".encode())
+
+    done = project.run("init", stdin=theirs)
+
+    assert done.returncode == code
+    assert "Apply? [y/N]: " in done.stdout
+    assert (project.contents() == before) == bool(code)
+
+
+def test_mode_and_symbolic_link_are_kept(project: AlembicProject) -> None:
+    elsewhere = project.folder / "elsewhere.py"
+    project.env_py.rename(elsewhere)
+    elsewhere.chmod(0o640)
+    project.env_py.symlink_to(elsewhere)
+
+    assert project.run("init", "--yes").returncode == 0
+
+    assert project.env_py.is_symlink()
+    assert elsewhere.stat().st_mode & 0o777 == 0o640
+    assert PLUGINS in elsewhere.read_text()
+    assert project.pyproject.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def test_folder_that_cannot_be_written(project: AlembicProject) -> None:
+    # A folder in the place of the temporary file stops root as well.
+    project.replace(
+        project.env_py,
+        "config = context.config\n",
+        "config = context.config\n"
+        "import os\nos.makedirs(f'migrations/.env.py.{os.getpid()}.tmp', exist_ok=True)\n",
+    )
+    done = project.run("init", "--yes")
+    assert done.returncode == 2
+    assert done.stderr == "Error: migrations/env.py: cannot be written: File exists\n"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_what_is_left_to_do_is_said_every_time(project: AlembicProject) -> None:
+    project.replace(
+        project.env_py,
+        "connection=connection,",
+        "connection=connection, autogenerate_plugins=PLUGINS,",
+    )
+    project.replace(
+        project.env_py, "def run_migrations_online", "PLUGINS = []\n\n\ndef run_migrations_online"
+    )
+    line = project.env_py.read_text()[: project.env_py.read_text().index("PLUGINS,")].count("\n")
+    said = (
+        f"migrations/env.py:{line}: autogenerate_plugins is no literal list; "
+        'add "alembic_fixups" to it\n'
+    )
+
+    for _ in range(2):
+        done = project.run("init", "--yes")
+        assert said in done.stdout
+        assert done.returncode == 1
+    assert "tenant-keys" in project.pyproject.read_text()
+
+
+def test_models_without_tenants(project: AlembicProject) -> None:
+    project.models.write_text("from sqlalchemy import MetaData\nmetadata = MetaData()\n")
+
+    done = project.run("init", "--yes")
+
+    assert done.returncode == 0
+    assert "tenant-keys: nothing to do in these models.\n" in done.stdout
+    assert project.pyproject.read_text() == GENERAL
+
+
+def test_model_that_refers_to_nothing(project: AlembicProject) -> None:
+    project.models.write_text(MODELS + 'table("x", Column("y", ForeignKey("gone.id")))\n')
+    assert mistake(project, "init").startswith("x.y: the models have nothing like 'gone.id'")
+
+
+def test_settings_named_by_alembic_ini(project: AlembicProject) -> None:
+    (project.folder / "settings.toml").write_text("# mine\n")
+    project.ini.write_text(
+        project.ini.read_text() + "\n[alembic_fixups]\nsettings = settings.toml\n"
+    )
+
+    assert project.run("init", "--yes").returncode == 0
+
+    assert (project.folder / "settings.toml").read_text().startswith("# mine\n\n[tool.alembic-")
+    assert not project.pyproject.exists()

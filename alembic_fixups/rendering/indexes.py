@@ -76,8 +76,7 @@ def create_unique(
     """
     constraint = templates.step(
         "common/add_unique.sql.j2",
-        f"{table}: the unique key {name} as a constraint"
-        + ("." if partitioned else " on that index."),
+        f"{table}: {name} as a constraint{'' if partitioned else ' on that index'}.",
         f"ACCESS EXCLUSIVE on {table} "
         + ("while its index is built" if partitioned else "for a catalog change")
         + ": reads and writes wait.",

@@ -91,7 +91,8 @@ Table(
 NAMES = """
 # Every name is awkward in another way. (Alembic cannot compare a serial column in such a table.)
 metadata = MetaData()
-Table('client "accounts" %s', metadata, Column("Id:x", Integer, primary_key=True, autoincrement=False))
+Table('client "accounts" %s', metadata,
+      Column("Id:x", Integer, primary_key=True, autoincrement=False))
 Table(
     "Engage ments'$fixup$", metadata,
     Column("order", Integer, primary_key=True, autoincrement=False),
@@ -141,7 +142,8 @@ Table(
 DECLARED = (
     HIERARCHY.replace(
         "nullable=False),\n)",
-        "nullable=False),\n    UniqueConstraint('id', 'client_account_id', name='engagement_of_client'),\n)",
+        "nullable=False),\n"
+        "    UniqueConstraint('id', 'client_account_id', name='engagement_of_client'),\n)",
     )
     + """
 Table(
@@ -187,7 +189,8 @@ Table(
 """
 ).replace(
     'Column("text", String),',
-    'Column("text", String),\n    Column("kind", String(10), index=True),\n    UniqueConstraint("text", name="one_text"),',
+    'Column("text", String),\n    Column("kind", String(10), index=True),\n'
+    '    UniqueConstraint("text", name="one_text"),',
 )
 
 PARTITIONED = (
@@ -364,6 +367,20 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
         ALTER TABLE migration.assets
           ADD CONSTRAINT fk_assets_client_account_id_engagement_id
             FOREIGN KEY (client_account_id, engagement_id)
+            REFERENCES migration.engagements (client_account_id, id) ON DELETE RESTRICT;
+        """,
+        schemas=("migration",),
+    ),
+    Case(
+        "other-options-and-name",
+        settings(),
+        PLAIN_ASSETS,
+        setup=HIERARCHY_ROWS
+        + """
+        INSERT INTO migration.assets VALUES (1, 1, 10), (2, 2, 20);
+        ALTER TABLE migration.engagements ADD UNIQUE (client_account_id, id);
+        ALTER TABLE migration.assets
+          ADD CONSTRAINT strict FOREIGN KEY (client_account_id, engagement_id)
             REFERENCES migration.engagements (client_account_id, id) ON DELETE RESTRICT;
         """,
         schemas=("migration",),

@@ -77,10 +77,12 @@ def test_a_row_of_another_tenant_is_refused_afterwards(
     connection.execute("DELETE FROM migration.notes WHERE id = 8")
     basic.autogenerate(**OPTIONS)
     basic.upgrade()
-    with pytest.raises(psycopg.errors.ForeignKeyViolation, match="fk_notes_client_account_id"):
-        with connection.transaction():
-            connection.execute("INSERT INTO migration.notes VALUES (8, 1, 20, 'no')")
-            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    with (
+        pytest.raises(psycopg.errors.ForeignKeyViolation, match="fk_notes_client_account_id"),
+        connection.transaction(),
+    ):
+        connection.execute("INSERT INTO migration.notes VALUES (8, 1, 20, 'no')")
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def test_actions_are_carried_over_and_limited_to_the_own_column(
@@ -238,7 +240,7 @@ def test_forced_row_level_security_stops_the_migration(
     as_owner = Project(basic.folder, basic.url.set(username=role))
     as_owner.autogenerate(**OPTIONS)
     try:
-        with pytest.raises(DBAPIError, match="row level security hides rows of migration.notes"):
+        with pytest.raises(DBAPIError, match=r"hides rows of migration\.notes"):
             as_owner.upgrade()
         assert scalar(connection, "SELECT count(*) FROM migration.notes") == 4
         connection.execute("ALTER TABLE migration.notes NO FORCE ROW LEVEL SECURITY")
@@ -351,7 +353,7 @@ def test_a_partitioned_parent_whose_key_lacks_the_partition_column_is_refused(
     project.create_all("migration")
     from alembic.util import CommandError
 
-    with pytest.raises(CommandError, match="primary key of 'migration.engagements'"):
+    with pytest.raises(CommandError, match=r"primary key of 'migration\.engagements'"):
         project.autogenerate(**OPTIONS)
 
 

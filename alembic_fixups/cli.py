@@ -1,0 +1,186 @@
+"""The command line: ``alembic-fixups [options] COMMAND``.
+
+Exit codes, for CI: 0 nothing to do, 1 there are differences, 2 a mistake or an error. Each command
+is a module of its own, imported when it is called, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import alembic_fixups
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from alembic_fixups.project import Project
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    help="Alembic autogenerate that brings a whole PostgreSQL schema into the shape it ought to "
+    "have.",
+)
+
+
+@dataclass
+class Options:
+    """The options before the command.
+
+    Attributes:
+        config: the configuration files, as ``alembic -c``.
+        name: the section of the ini file, as ``alembic -n``.
+        arguments: what env.py's ``get_x_argument()`` gives, as ``alembic -x``.
+        verbose: whether log messages and tracebacks are shown.
+        colour: whether there may be colours where the output is a terminal.
+    """
+
+    config: Sequence[str] = ()
+    name: str = "alembic"
+    arguments: Sequence[str] = ()
+    verbose: bool = False
+    colour: bool = True
+
+    def project(self) -> Project:
+        """The project that the options mean.
+
+        Raises:
+            ProjectError: there is none, or its configuration is no good.
+        """
+        from alembic_fixups import project
+
+        return project.load(self.config, self.name, self.arguments)
+
+    def console(self, *, stderr: bool = False) -> Console:
+        """Where to print: coloured and wrapped on a terminal, plain and unwrapped in a pipe."""
+        from rich.console import Console
+
+        console = Console(
+            stderr=stderr, highlight=False, no_color=True if not self.colour else None
+        )
+        console.soft_wrap = not console.is_terminal
+        return console
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"alembic-fixups {alembic_fixups.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _set_options(
+    context: typer.Context,
+    config: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-c",
+            "--config",
+            metavar="FILE",
+            help="Alembic's configuration; $ALEMBIC_CONFIG or alembic.ini where it is left out.",
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option("-n", "--name", help="Section of the ini file.")] = "alembic",
+    x: Annotated[
+        list[str] | None,
+        typer.Option("-x", metavar="KEY=VALUE", help="Argument for env.py; may be repeated."),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show log messages and tracebacks.")
+    ] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    options: Options = context.obj
+    options.config = config or ()
+    options.name = name
+    options.arguments = x or ()
+    options.verbose = verbose
+    options.colour = not no_color
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Write without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the changes only.")] = False,
+) -> None:
+    """Switch the plugin on in env.py and write the settings that the models suggest."""
+    from alembic_fixups import init
+
+    options: Options = context.obj
+    raise typer.Exit(
+        init.run(options.project(), options.console(), assume_yes=yes, dry_run=dry_run)
+    )
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Warnings and refusals count as differences.")
+    ] = False,
+) -> None:
+    """Show what the next `alembic revision --autogenerate` would write; exit with 1 if anything."""
+    from alembic_fixups import check
+
+    options: Options = context.obj
+    raise typer.Exit(
+        check.run(
+            options.project(),
+            options.console(),
+            as_json=as_json,
+            strict=strict,
+            verbose=options.verbose,
+        )
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits.
+
+    Args:
+        arguments: in the place of ``sys.argv``.
+    """
+    options = Options()  # filled by _set_options(); read here where a command fails
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(args=given, prog_name="alembic-fixups", obj=options)
+    except Exception as error:
+        _report(error, options)
+        raise SystemExit(2) from None
+
+
+def _report(error: Exception, options: Options) -> None:
+    """Prints the message of a user's mistake, the traceback of anything else."""
+    from alembic.util import CommandError
+    from rich.text import Text
+
+    from alembic_fixups.project import ProjectError
+    from alembic_fixups.settings import SettingsError
+
+    expected = isinstance(error, CommandError | ProjectError | SettingsError)
+    if options.verbose or not expected:
+        import traceback
+
+        traceback.print_exception(error)
+    console = options.console(stderr=True)
+    if expected:
+        console.print(Text.assemble(("Error: ", "bold red"), str(error)))
+    else:
+        console.print(Text("This is a mistake in alembic-fixups; please report it.", "bold red"))
+
+
+if __name__ == "__main__":
+    main()

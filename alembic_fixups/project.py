@@ -1,0 +1,364 @@
+"""A user's Alembic project as the commands see it: its configuration, its models, its differences.
+
+env.py is somebody else's program. It is run as Alembic runs it, with what it prints sent to
+stderr, and whatever it raises becomes a :class:`ProjectError` that says where.
+"""
+
+from __future__ import annotations
+
+import configparser
+import logging
+import socket
+import sys
+import sysconfig
+import tomllib
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alembic.autogenerate import RevisionContext
+from alembic.config import CommandLine, Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import MetaData
+from sqlalchemy.exc import DBAPIError
+
+from alembic_fixups import plugin, settings
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from alembic_fixups.comparator import Run
+
+_EnvironmentFn = Callable[[Any, MigrationContext], list[Any]]
+
+
+class ProjectError(Exception):
+    """Something in the user's project stops the command; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """An Alembic project.
+
+    Attributes:
+        config: its configuration, with the command line options that env.py can ask for.
+        script: its revisions and its env.py.
+    """
+
+    config: Config
+    script: ScriptDirectory
+
+    @property
+    def env_py(self) -> Path:
+        """The project's env.py."""
+        return Path(self.script.env_py_location)
+
+    @property
+    def settings_path(self) -> Path:
+        """The file with the settings, or where it has to be made: beside alembic.ini."""
+        found = settings.path_for(self.config)
+        return found or Path(self.config.config_file_name or "").resolve().with_name(
+            "pyproject.toml"
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What ``alembic revision --autogenerate`` would write.
+
+    Attributes:
+        diffs: its operations as the tuples that ``alembic check`` shows.
+        runs: the plugin's part of it; none where env.py does not name the plugin or where no
+            fixup is on.
+    """
+
+    diffs: list[tuple[Any, ...]]
+    runs: list[Run]
+
+
+class _AlembicCommandLine(CommandLine):
+    """Alembic's own command line, stopped where it has its configuration.
+
+    So ``-c``, ``-n``, ``-x`` and ALEMBIC_CONFIG mean what they mean to Alembic, and env.py
+    finds the ``config.cmd_opts`` of ``alembic revision --autogenerate``.
+    """
+
+    config: Config
+
+    def run_cmd(self, config: Config, options: Namespace) -> None:
+        """Keeps the configuration in place of running the command."""
+        self.config = config
+
+
+def load(
+    configs: Iterable[str] = (), name: str = "alembic", arguments: Iterable[str] = ()
+) -> Project:
+    """Finds the project that ``alembic`` with the same options would work on.
+
+    Args:
+        configs: what ``-c`` names: an ini file, a pyproject.toml, or one of each.
+        name: the section of the ini file.
+        arguments: what ``-x`` gives to env.py.
+
+    Raises:
+        ProjectError: there is no configuration, or it is no good.
+        CommandError: Alembic finds something wrong with it.
+    """
+    options = [f"--config={config}" for config in configs]
+    options += [f"--name={name}", *(f"-x{argument}" for argument in arguments)]
+    command_line = _AlembicCommandLine("alembic-fixups")
+    command_line.main([*options, "revision", "--autogenerate"])
+    config = command_line.config
+    try:
+        _require_configuration(config)
+    except tomllib.TOMLDecodeError as error:
+        raise ProjectError(f"{config.toml_file_name}: {error}") from error
+    except configparser.Error as error:
+        raise ProjectError(f"{config.config_file_name}: {error}") from error
+    return Project(config, ScriptDirectory.from_config(config))
+
+
+def _require_configuration(config: Config) -> None:
+    """Says which file or section is missing, where Alembic would miss ``script_location``."""
+    ini = Path(config.config_file_name or "alembic.ini")
+    if config.toml_alembic_config:
+        return
+    if not ini.is_file():
+        raise ProjectError(
+            f"{ini}: no such file, and no [tool.alembic] in {config.toml_file_name}. Run this "
+            "where you run alembic, or name the file with -c."
+        )
+    section = config.config_ini_section
+    if not config.file_config.has_section(section):
+        known = [
+            f"[{name}]"
+            for name in config.file_config.sections()
+            if config.file_config.has_option(name, "script_location")
+        ]
+        raise ProjectError(
+            f"{ini}: no section [{section}], which -n names; there is {', '.join(known) or 'none'}"
+        )
+
+
+def models(project: Project) -> list[MetaData]:
+    """The metadata that env.py gives to Alembic, one for each database it configures.
+
+    env.py is run offline, so that no database is needed; where that does not work, online.
+
+    Raises:
+        ProjectError: env.py fails both ways, has no metadata, or is not for PostgreSQL.
+        CommandError: Alembic finds something wrong.
+    """
+    try:
+        dialects, found = _capture(project, offline=True)
+    except (ProjectError, CommandError) as offline:
+        if isinstance(offline.__cause__, ImportError | SyntaxError):
+            raise
+        try:
+            dialects, found = _capture(project, offline=False)
+        except (ProjectError, CommandError) as online:
+            if str(online.__cause__ or online) == str(offline.__cause__ or offline):
+                raise
+            raise ProjectError(
+                f"{shown(project.env_py)} does not get as far as the models, neither offline nor "
+                f"online.\nOffline: {offline}\nOnline: {online}"
+            ) from online
+    _require_postgresql(project, dialects)
+    if not found:
+        raise ProjectError(
+            f"{shown(project.env_py)}: context.configure() gets no target_metadata. Import the "
+            "module with your models there and set target_metadata = Base.metadata."
+        )
+    return found
+
+
+def _require_postgresql(project: Project, dialects: set[str]) -> None:
+    if dialects and "postgresql" not in dialects:
+        raise ProjectError(
+            f"{shown(project.env_py)}: this is a project for {', '.join(sorted(dialects))}; "
+            "alembic-fixups is for PostgreSQL."
+        )
+
+
+def _capture(project: Project, *, offline: bool) -> tuple[set[str], list[MetaData]]:
+    if offline and "output_buffer" in project.env_py.read_text(encoding="utf-8", errors="replace"):
+        # As in Alembic's multidb template: such an env.py overwrites files of its own.
+        raise ProjectError(f"{shown(project.env_py)}: writes files in offline mode")
+    dialects: set[str] = set()
+    found: dict[int, MetaData] = {}
+
+    def keep(_: Any, context: MigrationContext) -> list[Any]:
+        dialects.add(context.dialect.name)
+        given = context.opts["target_metadata"]
+        several = given if isinstance(given, Sequence) else [given]
+        found.update((id(metadata), metadata) for metadata in several if metadata is not None)
+        return []
+
+    options = {"as_sql": True, "output_buffer": StringIO()} if offline else {}
+    with quiet():
+        _run_environment(project, keep, **options)
+    return dialects, list(found.values())
+
+
+def compare(project: Project) -> Comparison:
+    """Compares the models with the database as ``alembic revision --autogenerate`` does.
+
+    Nothing is written, not even an empty ``alembic_version`` table.
+
+    Raises:
+        ProjectError: env.py fails, or the database is not PostgreSQL or not at the head revision.
+        CommandError: Alembic or the plugin cannot compare.
+    """
+    from alembic_fixups import comparator
+
+    arguments = dict.fromkeys(
+        ("message", "splice", "branch_label", "version_path", "rev_id", "depends_on")
+    )
+    revisions = RevisionContext(
+        project.config,
+        project.script,
+        {**arguments, "autogenerate": True, "sql": False, "head": "head"},
+    )
+
+    dialects: set[str] = set()
+
+    def retrieve_migrations(revision: Any, context: MigrationContext) -> list[Any]:
+        dialects.add(context.dialect.name)
+        _require_head(project, revision)
+        revisions.run_autogenerate(revision, context)
+        return []
+
+    with comparator.collect_runs() as runs:
+        _run_environment(
+            project,
+            retrieve_migrations,
+            template_args=revisions.template_args,
+            revision_context=revisions,
+        )
+    _require_postgresql(project, dialects)
+    # A process_revision_directives hook of env.py's may have emptied the list.
+    diffs = [
+        diff
+        for written in revisions.generated_revisions
+        for operations in written.upgrade_ops_list
+        for diff in operations.as_diffs()
+    ]
+    return Comparison(list(_flat(diffs)), runs)
+
+
+def _require_head(project: Project, revision: Any) -> None:
+    heads = set(project.script.get_heads())
+    current = {script.revision for script in project.script.get_revisions(revision)}
+    if current != heads:
+        raise ProjectError(
+            f"The database is at {', '.join(sorted(current)) or 'no revision'}, the revisions go "
+            f"on to {', '.join(sorted(heads))}. Run `alembic upgrade heads` first: only a "
+            "database at the head can be compared with the models."
+        )
+
+
+def _flat(diffs: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    """Alembic gives the changes of one column as a list of tuples."""
+    for diff in diffs:
+        if isinstance(diff, list):
+            yield from diff
+        else:
+            yield diff
+
+
+def _run_environment(project: Project, fn: _EnvironmentFn, **options: Any) -> None:
+    """Runs env.py, which calls *fn* where Alembic's commands would migrate."""
+    environment = EnvironmentContext(
+        project.config,
+        project.script,
+        fn=fn,
+        # For an env.py that asks; neither limits what is compared.
+        starting_rev=None,
+        destination_rev="heads",
+        dont_mutate=True,
+        **options,
+    )
+    with _explained(), redirect_stdout(sys.stderr), environment:
+        project.script.run_env()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps informative messages back, whatever logging env.py configures meanwhile."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turns what the user's code raises into an error that says where; what is ours stays."""
+    try:
+        yield
+    except (ProjectError, CommandError, settings.SettingsError):
+        raise
+    except (Exception, SystemExit) as error:
+        if not isinstance(error, DBAPIError) and _is_ours(error):
+            raise
+        raise ProjectError(_explanation(error)) from error
+
+
+def _explanation(error: BaseException) -> str:
+    name = type(error).__name__
+    where = _place(error)
+    if isinstance(error, SyntaxError):
+        return f"{shown(error.filename or '')}:{error.lineno}: {name}: {error.msg}"
+    if isinstance(error, DBAPIError) and error.statement is None:
+        return f"{where}: the database cannot be reached: {str(error.orig).strip()}"
+    if isinstance(error, ConnectionError | socket.gaierror | TimeoutError):
+        return f"{where}: the database cannot be reached: {error}"
+    if isinstance(error, DBAPIError):
+        return f"{where}: {name}: {str(error.orig).strip()}\nin: {error.statement}"
+    message = f"{where}: {name}: {error}".removesuffix(": ")
+    if isinstance(error, ModuleNotFoundError):
+        message += (
+            "\nIs it installed in this environment, or below the folders that prepend_sys_path "
+            "in alembic.ini adds?"
+        )
+    return message
+
+
+def _place(error: BaseException) -> str:
+    """``file:line`` of the innermost call in the user's own code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _is_installed(frame.filename)]
+    frame = (own or frames)[-1]
+    return f"{shown(frame.filename)}:{frame.lineno}"
+
+
+def _is_installed(filename: str) -> bool:
+    path = Path(filename)
+    return (
+        filename.startswith("<")
+        or path.is_relative_to(sysconfig.get_path("stdlib"))
+        or path.is_relative_to(Path(__file__).parent)
+        or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+    )
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether it happened below one of the plugin's hooks: a mistake of ours, not of the user's."""
+    return any(
+        frame.filename == plugin.__file__ for frame in traceback.extract_tb(error.__traceback__)
+    )
+
+
+def shown(filename: str | Path) -> str:
+    """The path as a person would write it: relative to the working directory where it is below."""
+    path = Path(filename)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
