@@ -61,11 +61,18 @@ def _operation(lacking: Sequence[Change], violations: Violations, run: Run) -> S
     general = run.settings.general
     templates = Templates(general.lock_timeout, general.templates)
     checked = [change for change in lacking if change.needs_validation]
+    movable = [change for change in checked if _is_movable(change, violations, run)]
+    stopping = [change for change in checked if change not in movable]
     # Several keys may refer to one unique key.
-    unique = {(change.parent, frozenset(change.key.parent_columns)): change for change in lacking}
+    unique = {
+        (change.parent, frozenset(change.key.parent_columns)): change
+        for change in reversed(lacking)
+        if change.needs_unique
+    }
     units = [
-        *(_violations(templates, change, violations, run) for change in _referring_first(checked)),
-        *(_unique_key(templates, change) for change in unique.values() if change.needs_unique),
+        *([_Unit([_stop(templates, stopping)])] if stopping else []),
+        *(_move(templates, change, violations) for change in _referring_first(movable)),
+        *(_unique_key(templates, change) for change in reversed(unique.values())),
         *(_index(templates, change) for change in lacking if change.needs_index),
         *(_foreign_key(templates, change) for change in lacking if change.needs_foreign_key),
         *(_validation(templates, change) for change in checked),
@@ -74,7 +81,7 @@ def _operation(lacking: Sequence[Change], violations: Violations, run: Run) -> S
     looks = [_row_security(templates, checked)] if checked else []
     return StepsOp(
         NAME,
-        tuple(_describe(change) for change in lacking),
+        tuple(_describe(change, change in unique.values()) for change in lacking),
         (*looks, *(step for unit in units for step in unit.upgrade)),
         (*looks, *(step for unit in reversed(units) for step in unit.downgrade)),
     )
@@ -94,10 +101,10 @@ def _referring_first(lacking: Sequence[Change]) -> Iterator[Change]:
     yield from sorted(lacking, key=lambda change: order.index(change.key.child))
 
 
-def _describe(change: Change) -> str:
+def _describe(change: Change, brings_unique: bool) -> str:
     key = change.key
     parts = [
-        f"unique key {key.unique.name}" if change.needs_unique else "",
+        f"unique key {key.unique.name}" if brings_unique else "",
         f"index {key.index.name}" if change.needs_index else "",
         f"foreign key {key.name}" if change.needs_foreign_key else "",
         f"{change.final.name} is validated" if change.present and change.needs_validation else "",
@@ -122,13 +129,59 @@ def _row_security(templates: Templates, checked: Sequence[Change]) -> Step:
     )
 
 
-def _violations(templates: Templates, change: Change, mode: Violations, run: Run) -> _Unit:
-    """What happens to rows that are already wrong."""
+def _is_movable(change: Change, mode: Violations, run: Run) -> bool:
+    """Whether violating rows can be dealt with as the settings say; otherwise they stop it."""
+    key = change.key
+    if mode == "null":
+        if not _primary_key(change):
+            why = "it has no primary key to find the rows by again"
+        elif not set(key.own_columns) <= set(key.nullable):
+            why = f"({', '.join(key.own_columns)}) is NOT NULL"
+        else:
+            return True
+        run.findings.append(
+            Finding(
+                NAME,
+                "cannot-be-null",
+                key.child,
+                f'violations = "null" cannot be done here: {why}; the migration stops at violating '
+                'rows of this table instead. Set violations = "quarantine" to move them aside',
+            )
+        )
+    return mode == "quarantine"
+
+
+def _primary_key(change: Change) -> tuple[str, ...]:
+    return change.relation.primary_key if change.relation is not None else ()
+
+
+def _stop(templates: Templates, stopping: Sequence[Change]) -> Step:
+    """A look for rows that are wrong, in all tables before it stops at any."""
+    looks = [
+        {
+            "child": change.child,
+            "columns": change.key.columns,
+            "parent": change.parent,
+            "parent_columns": change.key.parent_columns,
+            "sample": ", ".join(
+                f"c.{quoting.identifier(name)}" for name in _primary_key(change) or ("ctid",)
+            ),
+            "sample_names": _primary_key(change) or ("ctid",),
+            "query": _query(change),
+        }
+        for change in stopping
+    ]
+    return templates.step(
+        "tenant_keys/abort.sql.j2",
+        "Stop if rows violate one of the keys, and say which.",
+        "nothing; the tables are read.",
+        looks=looks,
+    )
+
+
+def _move(templates: Templates, change: Change, mode: Violations) -> _Unit:
+    """Rows that are wrong are moved aside or cleared, and put back by the downgrade."""
     key, child = change.key, change.child
-    primary_key = change.relation.primary_key if change.relation is not None else ()
-    if mode == "null" and (why := _not_clearable(key, primary_key)):
-        run.findings.append(Finding(NAME, "cannot-be-null", key.child, why))
-        mode = "abort"
     store = child.sibling(violations_table(child.name))
     values: dict[str, Any] = {
         "child": child,
@@ -136,23 +189,12 @@ def _violations(templates: Templates, change: Change, mode: Violations, run: Run
         "own_columns": key.own_columns,
         "parent": change.parent,
         "parent_columns": key.parent_columns,
-        "primary_key": primary_key,
+        "primary_key": _primary_key(change),
         "name": key.name,
         "store": store,
-        "reason": _REASON.get(mode),
+        "reason": _REASON[mode],
         "query": _query(change),
     }
-    if mode == "abort":
-        sample = [f"c.{quoting.identifier(name)}" for name in primary_key] or ["c.ctid"]
-        look = templates.step(
-            "tenant_keys/abort.sql.j2",
-            f"Stop if rows of {child} violate the key to {change.parent}, and say which.",
-            "nothing; both tables are read.",
-            sample=", ".join(sample),
-            sample_names=primary_key or ("ctid",),
-            **values,
-        )
-        return _Unit([look])
     locks = "the rows it changes, until it is done; reads go on, and writes to other rows."
     if mode == "quarantine":
         away = (
@@ -169,19 +211,6 @@ def _violations(templates: Templates, change: Change, mode: Violations, run: Run
     return _Unit(
         [templates.step(f"tenant_keys/{mode}.sql.j2", away, locks, **values)],
         [templates.step(f"tenant_keys/{put_back}.sql.j2", back, locks, **values)],
-    )
-
-
-def _not_clearable(key: CompositeKey, primary_key: tuple[str, ...]) -> str | None:
-    if not primary_key:
-        why = "it has no primary key to find the rows by again"
-    elif not set(key.own_columns) <= set(key.nullable):
-        why = f"({', '.join(key.own_columns)}) is NOT NULL"
-    else:
-        return None
-    return (
-        f'violations = "null" cannot be done here: {why}; the migration stops at violating rows '
-        'of this table instead. Set violations = "quarantine" to move them aside'
     )
 
 

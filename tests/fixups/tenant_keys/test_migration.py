@@ -111,7 +111,7 @@ def test_abort_names_table_count_keys_and_the_query(basic: Project, connection: 
     assert "migration.notes: 7 row(s)" in message
     assert "(101), (102), (103), (104), (105)" in message
     assert "(106)" not in message
-    query = message.split("To see them all: ")[1].split(";")[0]
+    query = message.split("to see them all: ")[1].split(";")[0]
     assert len(connection.execute(query).fetchall()) == 7  # type: ignore[arg-type]
     assert scalar(connection, "SELECT count(*) FROM migration.notes") == 9
     connection.execute("DELETE FROM migration.notes WHERE id > 100")
@@ -481,3 +481,15 @@ def test_the_levels_of_the_tests_are_valid_toml() -> None:
     import tomllib
 
     assert len(tomllib.loads(LEVELS)["levels"]) == 2
+
+
+@ONE_VERSION
+def test_abort_looks_at_every_table_before_it_stops(basic: Project, connection: Connection) -> None:
+    connection.execute(WRONG_NOTES)  # type: ignore[arg-type]
+    connection.execute("INSERT INTO migration.assets VALUES (9, 1, 20, 'wrong')")
+    basic.autogenerate(**OPTIONS)
+    with pytest.raises(DBAPIError) as refused:
+        basic.upgrade()
+    message = str(refused.value.orig)
+    assert "migration.assets: 1 row(s)" in message
+    assert "migration.notes: 2 row(s)" in message
