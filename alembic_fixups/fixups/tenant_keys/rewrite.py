@@ -236,9 +236,6 @@ def _possible(target: Target, wish: _Wish, major_version: int) -> bool:
     table, parent = target.table(wish.child), target.table(wish.parent)
     named, parent_named = columns_by_name(table), columns_by_name(parent)
     for column, other in wish.pairs:
-        if other not in parent_named:
-            _report(target, "no-such-column", table, f"{wish.parent} has no column {other}")
-            return False
         if not wish.single and not _comparable(named[column], parent_named[other]):
             _report(
                 target,
