@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table
@@ -53,6 +53,15 @@ class Target:
     def tables(self) -> dict[TableKey, Table]:
         """Every table by its key, as it is at this moment."""
         return {key: copy.tables[key] for key, copy in sorted(self._place.items())}
+
+    @cached_property
+    def index_owners(self) -> dict[tuple[str | None, str | None], TableKey]:
+        """Schema and name of every index with its table; a fixup that adds one adds it here."""
+        return {
+            (table.schema, index.name): key
+            for key, table in self.tables.items()
+            for index in table.indexes
+        }
 
     def table(self, key: TableKey) -> Table:
         """The table as it is at this moment.

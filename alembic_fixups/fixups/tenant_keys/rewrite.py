@@ -490,12 +490,6 @@ def _unique_name(table: Table, columns: Sequence[str]) -> str:
 def _free_index_name(target: Target, table: Table, wanted: str) -> str:
     """*wanted*, or that and a digest where another table has it: index names are per schema."""
     name = fit_identifier(wanted)
-    taken = {
-        index.name
-        for other in target.tables.values()
-        if other.schema == table.schema and other.key != table.key
-        for index in other.indexes
-    }
-    if name not in taken:
+    if target.index_owners.setdefault((table.schema, name), table.key) == table.key:
         return name
     return fit_identifier(f"{wanted}_{hashlib.sha256(table.key.encode()).hexdigest()[:8]}")

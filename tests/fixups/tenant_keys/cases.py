@@ -372,6 +372,24 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
         schemas=("migration",),
     ),
     Case(
+        "naming-convention",
+        settings('scope = "all"'),
+        ALL.replace(
+            'MetaData(schema="migration")',
+            """MetaData(schema="migration", naming_convention={
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+})""",
+        ),
+        setup=HIERARCHY_ROWS
+        + """
+        INSERT INTO migration.flows VALUES (1, 1, 10, NULL, NULL), (2, 1, 10, 1, NULL);
+        """,
+        schemas=("migration",),
+    ),
+    Case(
         "other-options-and-name",
         settings(),
         PLAIN_ASSETS,
