@@ -63,6 +63,20 @@ class Target:
             for index in table.indexes
         }
 
+    @cached_property
+    def _keys(self) -> dict[tuple[str, str], TableKey]:
+        return {
+            (table.schema or self.default_schema, table.name): key
+            for key, table in self.tables.items()
+        }
+
+    def find(self, schema: str | None, name: str) -> TableKey | None:
+        """The key of the table that an operation of Alembic's names, None where it is no model's.
+
+        Alembic leaves the default schema out of its operations, the models may write it.
+        """
+        return self._keys.get((schema or self.default_schema, name))
+
     def table(self, key: TableKey) -> Table:
         """The table as it is at this moment.
 

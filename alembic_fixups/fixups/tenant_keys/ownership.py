@@ -33,7 +33,7 @@ def owns(keys: Sequence[CompositeKey], run: Run, operation: ops.MigrateOperation
             return _is_rested_on(keys, run, undone.table_name, undone.schema, undone.columns)
         return False
     if isinstance(operation, ops.CreateUniqueConstraintOp):
-        table = _table(run, operation.schema, operation.table_name)
+        table = run.target.find(operation.schema, operation.table_name)
         return any(
             key.parent == table
             and key.unique.constraint
@@ -50,9 +50,9 @@ def owns(keys: Sequence[CompositeKey], run: Run, operation: ops.MigrateOperation
 
 def _holds_violations(run: Run, operation: ops.DropTableOp) -> bool:
     """Whether the table is one that violating rows were moved to."""
-    named = (operation.schema or run.target.default_schema, operation.table_name)
     return any(
-        named == (table.schema or run.target.default_schema, violations_table(table.name))
+        operation.table_name == violations_table(table.name)
+        and run.target.find(operation.schema, table.name) is not None
         for table in run.target.tables.values()
     )
 
@@ -60,8 +60,8 @@ def _holds_violations(run: Run, operation: ops.DropTableOp) -> bool:
 def _owns_foreign_key(
     keys: Sequence[CompositeKey], run: Run, operation: ops.CreateForeignKeyOp
 ) -> bool:
-    table = _table(run, operation.kw.get("source_schema"), operation.source_table)
-    parent = _table(run, operation.kw.get("referent_schema"), operation.referent_table)
+    table = run.target.find(operation.kw.get("source_schema"), operation.source_table)
+    parent = run.target.find(operation.kw.get("referent_schema"), operation.referent_table)
     pairs = frozenset(zip(operation.local_cols, operation.remote_cols, strict=True))
     return any(
         key.child == table and key.parent == parent and pairs in (key.pairs, *key.replaced)
@@ -77,12 +77,12 @@ def _is_rested_on(
     columns: Sequence[str],
 ) -> bool:
     """A key that the models do not name as it is, but that our foreign keys refer to."""
-    own = _table(run, schema, table)
+    own = run.target.find(schema, table)
     return any(key.parent == own and set(key.unique.columns) == set(columns) for key in keys)
 
 
 def _owns_new_index(keys: Sequence[CompositeKey], run: Run, operation: ops.CreateIndexOp) -> bool:
-    key_of = _table(run, operation.schema, operation.table_name)
+    key_of = run.target.find(operation.schema, operation.table_name)
     if key_of is None or run.relation(run.target.table(key_of)) is None:
         return False  # a new table's index is made with it
     return any(
@@ -97,7 +97,7 @@ def _owns_new_index(keys: Sequence[CompositeKey], run: Run, operation: ops.Creat
 
 
 def _owns_dropped_index(keys: Sequence[CompositeKey], run: Run, operation: ops.DropIndexOp) -> bool:
-    table = _table(run, operation.schema, operation.table_name or "")
+    table = run.target.find(operation.schema, operation.table_name or "")
     if table is None:
         return False
     relation = run.relation(run.target.table(table))
@@ -120,19 +120,6 @@ def _serves_alone(relation: Relation | None, index: Index, key: CompositeKey) ->
     """Whether *index* covers the key and the one that the rewrite adds is not there."""
     names = {item.name for item in relation.indexes} if relation is not None else set()
     return index.covers(key.columns) and key.index.name not in names
-
-
-def _table(run: Run, schema: str | None, name: str) -> str | None:
-    """The key in the models of the table that an operation names."""
-    wanted = (schema or run.target.default_schema, name)
-    return next(
-        (
-            key
-            for key, table in run.target.tables.items()
-            if (table.schema or run.target.default_schema, table.name) == wanted
-        ),
-        None,
-    )
 
 
 def take_out_of_new_tables(upgrade_ops: ops.UpgradeOps, changes: Sequence[Change]) -> None:
