@@ -26,7 +26,7 @@ from alembic_fixups.rendering.steps import StepsOp
 from alembic_fixups.report import Finding
 from alembic_fixups.target import Target, UnresolvedReference
 
-log = logging.getLogger("alembic_fixups")
+log = logging.getLogger("alembic.fixups")  # alembic.ini shows what is below "alembic"
 
 
 @dataclass
@@ -36,10 +36,12 @@ class Replacement:
     Attributes:
         owns: whether an operation of Alembic's is the fixup's business and has to go.
         operations: what to do instead; none where the database is already as desired.
+        first: what to do before anything else in the migration.
     """
 
     owns: Callable[[ops.MigrateOperation], bool]
     operations: list[StepsOp] = field(default_factory=list)
+    first: list[StepsOp] = field(default_factory=list)
 
 
 @dataclass
@@ -105,17 +107,21 @@ def rewrite_target(context: AutogenContext) -> None:
         raise CommandError(str(error)) from error
     if not loaded.active or context.metadata is None:
         return
-    if environment is not None:
-        _refuse_foreign_transaction(context)
-
+    if context.connection.get_execution_options().get("schema_translate_map"):
+        raise CommandError(
+            "env.py gives the connection a schema_translate_map; fixups compare with the catalog "
+            "as it is and would find none of the tables. Set the search_path instead"
+        )
     known = catalog.read(context.connection)
     target = Target(context.metadata, context.dialect.default_schema_name or "public")
     run = Run(loaded, target, known, context)
     try:
         for fixup, chosen in loaded.active:
             run.wanted.append((fixup, chosen, fixup.rewrite(target, chosen, known.major_version)))
-    except (settings.SettingsError, UnresolvedReference) as error:
-        raise CommandError(f"{loaded.path}: {error}") from error
+    except settings.SettingsError as error:
+        raise CommandError(settings.located(error, loaded.path)) from error
+    except UnresolvedReference as error:
+        raise CommandError(str(error)) from error
     context.metadata = target.metadata
     run.pinned = _pin_search_path(context.connection, run)
     _runs[context] = run
@@ -132,16 +138,20 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
         _set_search_path(connection, run.catalog.search_path)
 
     owns: list[Callable[[ops.MigrateOperation], bool]] = [stock.live_tables(run)]
+    first: list[StepsOp] = []
     for fixup, chosen, wanted in run.wanted:
         replacement = fixup.replace(wanted, chosen, run, upgrade_ops)
         owns.append(replacement.owns)
+        first.extend(replacement.first)
         run.operations.extend(replacement.operations)
     stock.remove(upgrade_ops, lambda operation: any(owned(operation) for owned in owns))
     stock.order(upgrade_ops)
     if run.settings.general.idempotent == "all":
         stock.make_idempotent(upgrade_ops, run)
-    upgrade_ops.ops.extend(run.operations)
+    upgrade_ops.ops[:] = [*first, *upgrade_ops.ops, *run.operations]
 
+    if run.operations and context.migration_context.environment_context is not None:
+        _refuse_foreign_transaction(context)
     for operation in run.operations:
         for change in operation.changes:
             log.info("Detected %s: %s", operation.fixup, change)
@@ -158,12 +168,14 @@ def _refuse_foreign_transaction(context: AutogenContext) -> None:
 
     ``autocommit_block()`` fails with a bare AssertionError where env.py began the transaction.
     """
-    if context.migration_context._in_external_transaction:
+    migration = context.migration_context
+    if migration._in_external_transaction:
+        env = migration.script.env_py_location if migration.script is not None else "env.py"
         raise CommandError(
-            "env.py hands Alembic a connection with a transaction already begun, so "
-            "CREATE INDEX CONCURRENTLY could not run in the migration. Use engine.connect() in "
-            "place of engine.begin(), and call connection.commit() after a statement such as "
-            "SET search_path, before context.configure()."
+            f"{env} hands Alembic a connection with a transaction already begun, so CREATE INDEX "
+            "CONCURRENTLY could not run in the migration. Use engine.connect() in place of "
+            "engine.begin(), take out connection.begin(), and call connection.commit() after a "
+            "statement such as SET search_path, before context.configure()."
         )
 
 

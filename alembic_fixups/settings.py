@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import configparser
 import difflib
+import os
 import re
 import tomllib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
@@ -18,11 +22,58 @@ if TYPE_CHECKING:
 
 TABLE = "alembic-fixups"
 _Table = TypeVar("_Table", bound=BaseModel)
-_DURATION = re.compile(r"(?P<number>\d+)\s*(?P<unit>ms|s|min|h)")
+_DURATION = re.compile(r"(?P<number>[0-9]{1,20})\s*(?P<unit>ms|s|min|h)")
+_MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
+_LONGEST = 2**31 - 1
+"""PostgreSQL keeps lock_timeout as a number of milliseconds in 32 bits."""
+
+_PROBLEMS = {
+    "missing": "is missing",
+    "tuple_type": "has to be a list",
+    "list_type": "has to be a list",
+    "dict_type": "has to be a table",
+    "model_type": "has to be a table",
+    "string_type": "has to be a text",
+    "path_type": "has to be a text",
+    "bool_type": "has to be true or false",
+    "int_type": "has to be a whole number",
+    "literal_error": "has to be {expected}",
+    "too_short": "has to have at least {min_length} items",
+}
+"""What pydantic's kinds of errors are called here; it speaks of tuples and instances."""
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the message names file, line and key."""
+    """A setting that cannot be used.
+
+    Attributes:
+        keys: the setting, from the top of ``[tool.alembic-fixups]`` down, for :func:`located`;
+            empty where the message names the file itself.
+    """
+
+    def __init__(self, message: str, *, keys: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+def located(error: SettingsError, path: Path | None) -> str:
+    """The message with ``file:line: `` before it, unless it begins with its file already."""
+    message = str(error)
+    if path is None or message.startswith(f"{shown(path)}:"):
+        return message
+    try:
+        text, _ = read(path)
+    except SettingsError:
+        return f"{shown(path)}: {message}"
+    return _at(path, text, error.keys) + message
+
+
+def shown(filename: str | Path) -> str:
+    """The path as a person would write it: relative to the working directory where it is below."""
+    path = Path(os.path.abspath(filename))
+    folder = Path.cwd()
+    below = path.is_relative_to(folder) and folder != Path(folder.anchor)
+    return str(path.relative_to(folder) if below else path)
 
 
 def _kebab(name: str) -> str:
@@ -35,7 +86,10 @@ def _duration(value: str) -> str:
         raise ValueError("write a number and a unit (ms, s, min or h), as in '5s'")
     if int(match["number"]) == 0:
         raise ValueError("0 would wait for a lock for ever and block every query behind it")
-    return match["number"] + match["unit"]
+    if int(match["number"]) * _MILLISECONDS[match["unit"]] > _LONGEST:
+        raise ValueError(f"PostgreSQL takes {_LONGEST}ms at most, which is 24 days")
+    # Without leading zeros, which would make it octal for PostgreSQL.
+    return f"{int(match['number'])}{match['unit']}"
 
 
 Duration = Annotated[str, AfterValidator(_duration)]
@@ -103,33 +157,55 @@ def path_for(config: Config | None) -> Path | None:
         given = Path(config.toml_file_name) if config.toml_file_name is not None else None
         return given if given is not None and given.is_file() else find(Path.cwd())
     ini = Path(config.config_file_name).resolve()
-    if config.file_config.has_option("alembic_fixups", "settings"):
-        named = ini.parent / config.file_config.get("alembic_fixups", "settings")
-        if not named.is_file():
-            raise SettingsError(f"{ini}: [alembic_fixups] settings names {named}, which is no file")
-        return named
-    return find(ini.parent)
+    try:
+        name = config.file_config.get("alembic_fixups", "settings", fallback=None)
+    except configparser.Error as error:
+        raise SettingsError(f"{shown(ini)}: {error}") from error
+    if name is None:
+        return find(ini.parent)
+    if not (ini.parent / name).is_file():
+        raise SettingsError(
+            f"{shown(ini)}: [alembic_fixups] settings names {shown(ini.parent / name)}, "
+            "which is no file"
+        )
+    return ini.parent / name
+
+
+def read(path: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a TOML file and what it says.
+
+    Raises:
+        SettingsError: it cannot be read, is no TOML, or has no table where ``tool`` has to be one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise SettingsError(f"{shown(path)}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{shown(path)}:{line}: not UTF-8, which TOML has to be") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{shown(path)}: {error}") from error
+    if not isinstance(document.get("tool", {}), dict):
+        raise SettingsError(f"{_at(path, text, ())}tool has to be a table")
+    return text, document
 
 
 def load(path: Path | None) -> Settings:
     """Reads and checks the settings in *path*; none at all where the table is not there.
 
     Raises:
-        SettingsError: the file is no TOML, or a key is unknown or has a wrong value.
+        SettingsError: the file cannot be read, or a key is unknown or has a wrong value.
     """
     if path is None:
         return Settings()
-    text = path.read_text(encoding="utf-8")
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: {error}") from error
-    tool = document.get("tool", {})
-    table = tool.get(TABLE) if isinstance(tool, dict) else None
+    text, document = read(path)
+    table = document.get("tool", {}).get(TABLE)
     if table is None:
         return Settings(path)
     if not isinstance(table, dict):
-        raise SettingsError(f"{path}: tool.{TABLE} has to be a table")
+        raise SettingsError(f"{_at(path, text, ())}tool.{TABLE} has to be a table")
 
     fixups = {fixup.name: fixup for fixup in all_fixups()}
     known = {_kebab(name) for name in General.model_fields}
@@ -141,7 +217,7 @@ def load(path: Path | None) -> Settings:
         folder = path.parent / general.templates
         if not folder.is_dir():
             where = _at(path, text, ("templates",))
-            raise SettingsError(f"{where}templates: {folder} is no folder")
+            raise SettingsError(f"{where}templates: {shown(folder)} is no folder")
         general = general.model_copy(update={"templates": folder})
     active = [
         (fixup, _validate(fixup.settings, table[name], (name,), path, text))
@@ -157,20 +233,46 @@ def _validate(
     try:
         return model.model_validate(table)
     except ValidationError as error:
+        problems = [problem for problem in error.errors() if not _follows(problem)]
         raise SettingsError(
-            "\n".join(_explain(problem, model, prefix, path, text) for problem in error.errors())
+            "\n".join(
+                _at(path, text, (*prefix, *problem["loc"])) + _explain(problem, model, prefix)
+                for problem in problems
+            )
         ) from error
 
 
-def _explain(
-    problem: Any, model: type[BaseModel], prefix: tuple[str, ...], path: Path, text: str
-) -> str:
+def _follows(problem: Any) -> bool:
+    """Whether a list is too short only because pydantic does not count the bad entries."""
+    if problem["type"] != "too_short":
+        return False
+    return len(problem["input"]) >= int(problem["ctx"]["min_length"])
+
+
+def _explain(problem: Any, model: type[BaseModel], prefix: tuple[str, ...]) -> str:
     keys = (*prefix, *problem["loc"])
-    where = _at(path, text, keys)
-    if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
-        return where + _unknown(keys[-1], [_kebab(name) for name in model.model_fields])
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}{_dotted(keys)}: {message}"
+    if problem["type"] == "extra_forbidden":
+        fields = _model_at(model, problem["loc"][:-1]).model_fields
+        return _unknown(keys[-1], map(_kebab, fields))
+    if problem["type"] in _PROBLEMS:
+        return f"{_dotted(keys)} {_PROBLEMS[problem['type']].format(**problem.get('ctx', {}))}"
+    return f"{_dotted(keys)}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _model_at(model: type[BaseModel], keys: Sequence[str | int]) -> type[BaseModel]:
+    """The model of the table at *keys* below the table that *model* is for."""
+    for key in keys:
+        if isinstance(key, str):
+            fields = {_kebab(name): field for name, field in model.model_fields.items()}
+            model = next(_models_in(fields[key].annotation))
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
@@ -180,23 +282,67 @@ def _unknown(key: str, known: Iterable[str]) -> str:
     return f"unknown key {key!r}; {hint}"
 
 
-def _dotted(keys: Iterable[Any]) -> str:
+def _dotted(keys: Iterable[str | int]) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
 
 
-def _at(path: Path, text: str, keys: tuple[Any, ...]) -> str:
-    """``file:line: `` of the innermost of *keys* that the text shows; tomllib keeps no lines."""
-    lines = text.splitlines()
-    place = _line_of(lines, 0, rf"^\s*\[tool\.[\"']?{TABLE}[\"']?[\].]") or 0
-    for key in keys:
-        if isinstance(key, str):
-            quoted = rf"[\"']?{re.escape(key)}[\"']?"
-            pattern = rf"^\s*\[tool\.[\"']?{TABLE}[\"']?\.{quoted}[\].]|(^|[{{,])\s*{quoted}\s*="
-            place = _line_of(lines, place, pattern) or place
-    return f"{path}:{place + 1}: "
+def _at(path: Path, text: str, keys: tuple[str | int, ...]) -> str:
+    """``file:line: `` of the innermost of *keys* that the text shows."""
+    return f"{shown(path)}:{text.count(chr(10), 0, _find(text, ('tool', TABLE, *keys))) + 1}: "
 
 
-def _line_of(lines: list[str], start: int, pattern: str) -> int | None:
-    return next(
-        (number for number in range(start, len(lines)) if re.search(pattern, lines[number])), None
-    )
+_TEXT_OR_COMMENT = re.compile(
+    r'"""[\s\S]*?"""|' r"'''[\s\S]*?'''|" r'"(?:\\.|[^"\\\n])*"|' r"'[^'\n]*'|#.*"
+)
+_HEADER = re.compile(r"^[ \t]*(\[{1,2})([^\[\]\n]+)\]{1,2}[ \t]*$", re.MULTILINE)
+_NAME = re.compile(r"[\w-]+")
+
+
+def _find(text: str, keys: tuple[str | int, ...]) -> int:
+    """The offset of the innermost of *keys* that the text shows; tomllib keeps no places."""
+    code = _TEXT_OR_COMMENT.sub(lambda found: _blank(found[0], "#", " "), text)
+    headers = list(_HEADER.finditer(code))
+    place, end, length = 0, headers[0].start() if headers else len(code), 0
+    seen = Counter[str]()
+    for header, after in zip_longest(headers, headers[1:]):
+        names: tuple[str | int, ...] = tuple(_NAME.findall(header[2]))
+        if header[1] == "[[":
+            names = (*names, seen[header[2]])
+            seen[header[2]] += 1
+        common = min(len(names), len(keys))
+        if common > length and names[:common] == keys[:common]:
+            place, end, length = header.end(), after.start() if after else len(code), common
+
+    brackets = _TEXT_OR_COMMENT.sub(lambda found: _blank(found[0], "\"'", "x"), code)
+    for key in keys[length:]:
+        if isinstance(key, int):
+            place, end = _element(brackets, place, end, key)
+            continue
+        pattern = rf"(?:^|[{{,.])\s*(?P<key>[\"']?{re.escape(key)}[\"']?)\s*[=.]"
+        found = re.compile(pattern, re.MULTILINE).search(code, place, end)
+        if found is None:
+            break
+        place = found.start("key")
+    return place
+
+
+def _blank(token: str, marks: str, filling: str) -> str:
+    """The token as it is, or, where it begins with one of *marks*, as much of the filling."""
+    return re.sub(".", filling, token) if token[0] in marks else token
+
+
+def _element(brackets: str, start: int, end: int, number: int) -> tuple[int, int]:
+    """The span of an element of the list that opens first after *start*."""
+    depth, begin = 0, None
+    for place in range(start, end):
+        character = brackets[place]
+        if depth == 1 and character in ",]":
+            if number == 0 and begin is not None:
+                return begin, place
+            number, begin = number - 1, None
+        elif depth == 1 and begin is None and not character.isspace():
+            begin = place
+        depth += (character in "[{") - (character in "]}")
+        if depth == 0 and character == "]":
+            break
+    return start, end

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.util import CommandError
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from alembic_fixups import scratch
 from tests.fixups.tenant_keys.cases import BASIC, BASIC_ROWS, settings
+from tests.laws import snapshot
 from tests.projects import Project
 
 OPTIONS = {"configure": {"include_schemas": True}}
@@ -72,7 +75,7 @@ def test_a_transaction_for_each_migration(project: Project) -> None:
 
 
 def test_the_log_says_what_was_found(project: Project, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "alembic_fixups"):
+    with caplog.at_level(logging.INFO, "alembic.fixups"):
         project.autogenerate(**OPTIONS)
     assert (
         "Detected tenant-keys: migration.assets (client_account_id, engagement_id)" in caplog.text
@@ -112,3 +115,50 @@ def test_an_upgrade_in_steps_over_several_revisions(project: Project) -> None:
     project.upgrade()
     assert project.is_converged(**OPTIONS)
     project.downgrade("base")
+
+
+def test_an_upgrade_that_is_refused_has_changed_nothing(
+    project: Project, servers: Callable[[int], scratch.Server]
+) -> None:
+    """Also nothing of what else the revision holds; generated again it would be missing there."""
+    project.autogenerate(**OPTIONS)
+    with scratch.connect(project.url) as connection:
+        connection.execute("INSERT INTO migration.notes VALUES (9, 1, 20, 'wrong')")
+    before = snapshot.schema(servers(16), project.url)
+    with pytest.raises(DBAPIError, match=r"1 row\(s\)"):
+        project.upgrade()
+    assert snapshot.schema(servers(16), project.url) == before
+
+
+def test_columns_of_the_same_revision_are_looked_at_after_they_are_there(
+    project: Project, servers: Callable[[int], scratch.Server]
+) -> None:
+    with scratch.connect(project.url) as connection:
+        connection.execute("ALTER TABLE migration.notes DROP COLUMN engagement_id")
+    before = snapshot.both(servers(16), project.url)
+    project.autogenerate(**OPTIONS)
+    project.upgrade()
+    assert project.is_converged(**OPTIONS)
+    project.downgrade("base")
+    assert snapshot.both(servers(16), project.url) == before
+
+
+def test_a_schema_translate_map_is_refused(project: Project) -> None:
+    env = project.folder / "migrations" / "env.py"
+    env.write_text(
+        env.read_text().replace(
+            "create_engine(url)",
+            'create_engine(url).execution_options(schema_translate_map={"migration": "other"})',
+        )
+    )
+    with pytest.raises(CommandError, match="schema_translate_map"):
+        project.autogenerate(**OPTIONS)
+
+
+def test_a_foreign_transaction_is_no_matter_where_nothing_is_to_do(project: Project) -> None:
+    project.autogenerate(**OPTIONS)
+    project.upgrade()
+    env = project.folder / "migrations" / "env.py"
+    begun = '    connection.execute(text("SELECT 1"))\n'
+    env.write_text(env.read_text().replace("    connection.commit()\n", begun))
+    command.check(project.config(**OPTIONS))

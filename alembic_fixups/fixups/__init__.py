@@ -35,6 +35,8 @@ class Fixup:
             findings) and Alembic's operations, and gives those that take their place.
         infer: takes the models and gives settings that suit them as a plain table, None where
             the fixup has nothing to do there; ``alembic-fixups init`` proposes them.
+        hint: takes the models and gives a line or more for somebody whose models ``infer`` made
+            nothing of.
         order: place among the fixups; a lower one rewrites first.
     """
 
@@ -43,6 +45,7 @@ class Fixup:
     rewrite: Callable[[Target, Any, int], Any]
     replace: Callable[[Any, Any, Run, UpgradeOps], Replacement]
     infer: Callable[[Target], dict[str, Any] | None]
+    hint: Callable[[Target], str]
     order: int = 50
 
 

@@ -17,21 +17,23 @@ def add(
     parent: TableName,
     what: str,
     *,
-    replaced: bool = False,
+    replaced: ForeignKey | None = None,
     invalidated: bool = False,
     partitioned: bool = False,
 ) -> Step:
     """Adds *key* NOT VALID, so that only new rows are checked.
 
-    Where a constraint of its name is there it has to be this one; with *replaced* another one is
-    dropped in the same statement, with *invalidated* also this one if it is valid. A partitioned
-    table cannot have it NOT VALID before PostgreSQL 18 and then gets it with its rows checked.
+    Where a constraint of its name is there it has to be this one, or *replaced*, which is dropped
+    in the same statement; with *invalidated* also this one if it is valid. A partitioned table
+    cannot have it NOT VALID before PostgreSQL 18 and then gets it with its rows checked.
     """
     duration = (
         "; on this partitioned table, before PostgreSQL 18, while the rows are checked"
         if partitioned
         else " for a catalog change"
     )
+    if invalidated:
+        replaced = key
     return templates.step(
         "common/add_foreign_key.sql.j2",
         what,
@@ -40,9 +42,10 @@ def add(
         name=key.name,
         definition=definition(key, parent),
         deparsed=deparsed(key, parent),
+        columns=deparsed_columns(key, parent),
         constraint_comment=key.comment,
         not_valid=key.enforced,
-        replaced=replaced or invalidated,
+        replaced=None if replaced is None else deparsed_columns(replaced, parent),
         invalidated=invalidated,
         partitioned=partitioned,
     )
@@ -57,6 +60,7 @@ def validate(templates: Templates, table: TableName, key: ForeignKey, parent: Ta
         "reads and writes go on.",
         table=table,
         name=key.name,
+        deparsed=deparsed(key, parent),
     )
 
 

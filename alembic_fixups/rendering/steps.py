@@ -45,19 +45,18 @@ class StepsOp(ops.MigrateOperation):
             ``alembic-fixups check`` and the head of the rendered block.
         upgrade: the steps of this direction, in their order.
         downgrade: the steps that undo them, in theirs.
+        headings: what is said of each direction above its steps.
     """
 
     fixup: str
     changes: tuple[str, ...]
     upgrade: tuple[Step, ...]
     downgrade: tuple[Step, ...] = ()
-    reversed: bool = False
+    headings: tuple[str, str] = ("makes these changes", "takes back")
 
     def reverse(self) -> StepsOp:
         """The same change the other way round."""
-        return StepsOp(
-            self.fixup, self.changes, self.downgrade, self.upgrade, reversed=not self.reversed
-        )
+        return StepsOp(self.fixup, self.changes, self.downgrade, self.upgrade, self.headings[::-1])
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """What ``alembic check`` shows."""
@@ -67,8 +66,9 @@ class StepsOp(ops.MigrateOperation):
 @renderers.dispatch_for(StepsOp)
 def _render_steps(context: AutogenContext, op: StepsOp) -> str:
     prefix = context.opts["alembic_module_prefix"] or ""
-    heading = "takes back" if op.reversed else "makes these changes"
-    lines = [f"# {op.fixup} {heading}:"]
+    if not op.upgrade:
+        return ""
+    lines = [f"# {op.fixup} {op.headings[0]}:"]
     lines += _comment([f"- {change}" for change in op.changes], "", hanging="  ")
     for autocommit, steps in groupby(op.upgrade, key=lambda step: step.autocommit):
         if autocommit:

@@ -1,7 +1,7 @@
 """Composite tenant foreign keys: the engagement a row names must belong to the client it names."""
 
 from alembic_fixups.fixups import Fixup
-from alembic_fixups.fixups.tenant_keys.hierarchy import infer
+from alembic_fixups.fixups.tenant_keys.inference import hint, infer
 from alembic_fixups.fixups.tenant_keys.operation import replace
 from alembic_fixups.fixups.tenant_keys.rewrite import rewrite
 from alembic_fixups.fixups.tenant_keys.settings import TenantKeysSettings
@@ -12,4 +12,5 @@ FIXUP = Fixup(
     rewrite=rewrite,
     replace=replace,
     infer=infer,
+    hint=hint,
 )

@@ -61,6 +61,16 @@ class Change:
         return not (self.needs_unique or self.needs_index or self.needs_validation or self.old)
 
     @property
+    def is_there(self) -> bool:
+        """Whether both tables have all the columns already, before this revision."""
+        return (
+            self.relation is not None
+            and self.parent_relation is not None
+            and set(self.key.columns) <= self.relation.columns.keys()
+            and set(self.key.parent_columns) <= self.parent_relation.columns.keys()
+        )
+
+    @property
     def is_partitioned(self) -> bool:
         """Whether the child is a partitioned table."""
         return self.relation is not None and self.relation.kind == "p"
@@ -93,11 +103,17 @@ def changes(keys: Sequence[CompositeKey], run: Run) -> list[Change]:
 def _compare(key: CompositeKey, run: Run) -> Change | None:
     child, parent = run.target.table(key.child), run.target.table(key.parent)
     relation, parent_relation = run.relation(child), run.relation(parent)
-    if not all(
-        run.context.run_object_filters(table, table.name, "table", False, None)
-        for table in (child, parent)
-    ):
-        return None
+    for table in (child, parent):
+        if not run.context.run_object_filters(table, table.name, "table", False, None):
+            if table is parent:
+                _refuse(
+                    run,
+                    "excluded-parent",
+                    child,
+                    f"{parent.key} is excluded by include_object in env.py, so no key of it can be "
+                    "made to refer to",
+                )
+            return None
     for table, found in ((child, relation), (parent, parent_relation)):
         if found is not None and found.kind not in ("r", "p"):
             _refuse(run, "not-a-table", table, "is no table in the database, so it can have no key")
@@ -184,6 +200,7 @@ def _wanted(key: CompositeKey, parent: Relation | None) -> ForeignKey:
         set_columns=set_columns,
         deferrable=key.deferrable or initially,
         initially_deferred=initially,
+        match="FULL" if key.match.upper() == "FULL" else "SIMPLE",
     )
 
 

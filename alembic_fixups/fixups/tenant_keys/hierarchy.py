@@ -1,21 +1,23 @@
-"""The tenant hierarchy: as the settings name it, or as the models show it."""
+"""The tenant hierarchy as the settings name it."""
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Table, UniqueConstraint
+from sqlalchemy import Table
 
 from alembic_fixups.fixups.tenant_keys.settings import NAME, LevelSettings
-from alembic_fixups.report import Finding
 from alembic_fixups.settings import SettingsError
 from alembic_fixups.target import Target, columns_by_name, references
 
-_LEAST_TABLES = 2
-"""Below the lower level at least so many tables have to carry both columns."""
+Place = tuple[str, str, int]
+"""Where in the settings a level stands."""
+
+Reference = tuple[str, str]
+"""Key of the table referred to, and the column that refers to it."""
 
 
 @dataclass(frozen=True)
@@ -52,128 +54,103 @@ def resolve(settings: Sequence[LevelSettings], target: Target) -> tuple[Level, .
     """The levels that the settings name, found in the models.
 
     Raises:
-        SettingsError: a table is not there or its name means several, or a column is missing.
+        SettingsError: a table or column is not there, a name means several, or nothing in the
+            models says that the column refers to the table.
     """
     levels: list[Level] = []
+    referring = referring_tables(target)
     for position, named in enumerate(settings):
-        key = _find_table(named.table, target)
+        place = (NAME, "levels", position)
+        key = _find_table(named.table, target, place)
         table = target.table(key)
         for upper in levels:
+            if upper.table == key or upper.column == named.column:
+                raise SettingsError(
+                    f"levels[{position}]: table {key!r} or column {named.column!r} is a level "
+                    "already",
+                    keys=place,
+                )
             if upper.column not in columns_by_name(table):
                 raise SettingsError(
-                    f"{NAME}.levels[{position}]: table {key!r} has no column {upper.column!r}, so "
-                    f"its rows belong to no row of {upper.table!r}; add the column to the model "
-                    f"or take the level out"
+                    f"levels[{position}]: table {key!r} has no column {upper.column!r}, so its "
+                    f"rows belong to no row of {upper.table!r}; add the column to the model or "
+                    "take the level out",
+                    keys=place,
                 )
-        levels.append(
-            Level(key, named.column, _own_id(table, {upper.column for upper in levels}, position))
-        )
+        above = {upper.column for upper in levels}
+        level = Level(key, named.column, named.key or _own_id(table, above, place))
+        if named.key is None:
+            _require_references(level, target, referring, place)
+        elif named.key not in columns_by_name(table):
+            raise SettingsError(
+                f"levels[{position}]: table {key!r} has no column {named.key!r}", keys=place
+            )
+        levels.append(level)
     return tuple(levels)
 
 
-def infer(target: Target) -> dict[str, Any] | None:
-    """Settings with the hierarchy that the models show, None where they show none."""
-    levels = infer_levels(target)
-    if levels is None:
-        return None
-    return {
-        "levels": [{"table": level.table, "column": level.column} for level in levels],
-        "scope": "hierarchy",
-        "violations": "abort",
-    }
-
-
-def infer_levels(target: Target) -> tuple[Level, ...] | None:
-    """The hierarchy that the foreign keys and columns of the models show.
-
-    The top level is the table that most tables refer to by one and the same column, at least a
-    third of all. Each level below is a table that itself has the columns above (never NULL), and
-    whose own column at least half of the tables below the top carry, hardly any of them without
-    the columns above. Where two are as good as each other nothing is inferred.
-    """
-    referring = _referring(target)
-    candidates = [
-        (len(children), table, column)
-        for (table, column), children in referring.items()
-        if 3 * len(children) >= len(target.tables)
-    ]
-    chains = [
-        chain
-        for _, table, column in sorted(candidates, reverse=True)
-        if len(chain := _descend(target, referring, [(table, column)])) > 1
-    ]
-    if not chains:
-        return None
-    best = max(len(referring[chain[0]]) for chain in chains)
-    chains = [chain for chain in chains if len(referring[chain[0]]) == best]
-    if len(chains) > 1:
-        return None
-    return resolve(
-        [LevelSettings(table=table, column=column) for table, column in chains[0]], target
-    )
-
-
-def log_inferred(target: Target) -> tuple[Level, ...]:
-    """The inferred levels, with a finding that says what they are.
-
-    Raises:
-        SettingsError: the models show no hierarchy.
-    """
-    levels = infer_levels(target)
-    if levels is None:
-        raise SettingsError(
-            f"{NAME}: the models show no tenant hierarchy that is beyond doubt; name it with "
-            "levels = [{ table = ..., column = ... }, ...], from the top down"
+def _require_references(
+    level: Level, target: Target, referring: Mapping[Reference, set[str]], place: Place
+) -> None:
+    """A column that only looks right would give keys to the wrong rows of the right table."""
+    if referring.get((level.table, level.column)):
+        return
+    known = {column for table in target.tables.values() for column in columns_by_name(table)}
+    used = sorted(column for table, column in referring if table == level.table)
+    near = difflib.get_close_matches(level.column, used or known, n=1)
+    if level.column not in known:
+        problem = f"no table has a column {level.column!r}"
+    else:
+        problem = (
+            f"no foreign key of the models says that {level.column!r} refers to "
+            f"{level.table}.{level.id}"
         )
-    text = ", ".join(
-        f'{{ table = "{level.table}", column = "{level.column}" }}' for level in levels
-    )
-    target.findings.append(
-        Finding(NAME, "inferred-levels", levels[0].table, f"inferred levels = [{text}]", "info")
-    )
-    return levels
+    if near and near[0] != level.column:
+        problem += f"; did you mean {near[0]!r}?"
+    elif used:
+        problem += f"; those that do are {', '.join(used)}"
+    elif level.column in known:
+        problem += f'. If it does, say so: key = "{level.id}"'
+    raise SettingsError(f"levels[{place[-1]}]: {problem}", keys=(*place, "column"))
 
 
-def _find_table(name: str, target: Target) -> str:
+def _find_table(name: str, target: Target, place: Place) -> str:
     tables = target.tables
+    found: list[str] = []
     if "." in name:
         schema, _, bare = name.rpartition(".")
-        found = [
-            key
-            for key, table in tables.items()
-            if table.name == bare and (table.schema or target.default_schema) == schema
-        ]
-    else:
-        found = []
+        found = [key for key in [target.find(schema, bare)] if key is not None]
     found = found or [key for key, table in tables.items() if table.name == name]
     if not found:
-        raise SettingsError(f"{NAME}.levels: the models have no table {name!r}")
+        near = difflib.get_close_matches(name, [*tables, *(t.name for t in tables.values())], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise SettingsError(
+            f"levels[{place[-1]}]: the models have no table {name!r}{hint}", keys=(*place, "table")
+        )
     if len(found) > 1:
         raise SettingsError(
-            f"{NAME}.levels: {name!r} means several tables ({', '.join(found)}); "
-            "write it with its schema"
+            f"levels[{place[-1]}]: {name!r} means several tables ({', '.join(found)}); "
+            "write it with its schema",
+            keys=(*place, "table"),
         )
     return found[0]
 
 
-def _own_id(table: Table, above: set[str], position: int) -> str:
+def _own_id(table: Table, above: set[str], place: Place) -> str:
     own = [column.name for column in table.primary_key if column.name not in above]
     if len(own) != 1:
         names = ", ".join(column.name for column in table.primary_key)
         raise SettingsError(
-            f"{NAME}.levels[{position}]: the primary key of {table.key!r} has to be one column "
-            f"besides those of the levels above, it is ({names})"
+            f"levels[{place[-1]}]: the primary key of {table.key!r} has to be one column besides "
+            f"those of the levels above, it is ({names}); name the column with key = ...",
+            keys=place,
         )
     return own[0]
 
 
-_Reference = tuple[str, str]
-"""Key of the table referred to, and the column that refers to it."""
-
-
-def _referring(target: Target) -> dict[_Reference, set[str]]:
+def referring_tables(target: Target) -> dict[Reference, set[str]]:
     """The tables that refer to a table's single primary key column by a column of that name."""
-    found: dict[_Reference, set[str]] = defaultdict(set)
+    found: dict[Reference, set[str]] = defaultdict(set)
     for key, table in target.tables.items():
         for constraint, referred in references(table):
             own = list(referred.primary_key)
@@ -181,44 +158,3 @@ def _referring(target: Target) -> dict[_Reference, set[str]]:
                 if own and element.column is own[-1] and referred is not table:
                     found[referred.key, element.parent.name].add(key)
     return found
-
-
-def _descend(
-    target: Target, referring: dict[_Reference, set[str]], chain: list[_Reference]
-) -> list[_Reference]:
-    above = {column for _, column in chain}
-    best: tuple[int, _Reference] | None = None
-    tied = False
-    for (key, column), children in sorted(referring.items()):
-        columns = columns_by_name(target.table(key))
-        if column in above or any(key == upper for upper, _ in chain):
-            continue
-        if not all(name in columns and not columns[name].nullable for name in above):
-            continue
-        if _is_association(target, children, {*above, column}):
-            continue
-        both = [child for child in children if above <= columns_by_name(target.table(child)).keys()]
-        if len(both) < _LEAST_TABLES or 3 * len(both) < 2 * len(children):
-            continue
-        # A level is what most of the tenant's tables belong to, not one parent among many.
-        if 2 * len(both) < len(referring[chain[0]]) - 1:
-            continue
-        if best is None or len(both) > best[0]:
-            best, tied = (len(both), (key, column)), False
-        elif len(both) == best[0]:
-            tied = True
-    if best is None or tied:
-        return chain
-    return _descend(target, referring, [*chain, best[1]])
-
-
-def _is_association(target: Target, children: set[str], columns: set[str]) -> bool:
-    """Whether a table is unique by just these columns: a many-to-many, not a tenant's table."""
-    return any(
-        {column.name for column in constraint.columns} == columns
-        for child in children
-        for constraint in (
-            target.table(child).primary_key,
-            *(c for c in target.table(child).constraints if isinstance(c, UniqueConstraint)),
-        )
-    )

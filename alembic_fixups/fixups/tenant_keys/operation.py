@@ -15,7 +15,7 @@ from typing import Any
 
 from alembic.operations import ops
 
-from alembic_fixups.catalog import ForeignKey
+from alembic_fixups.catalog import ForeignKey, Relation
 from alembic_fixups.comparator import Replacement, Run
 from alembic_fixups.fixups.tenant_keys.difference import Change, changes
 from alembic_fixups.fixups.tenant_keys.ownership import (
@@ -27,13 +27,17 @@ from alembic_fixups.fixups.tenant_keys.rewrite import CompositeKey
 from alembic_fixups.fixups.tenant_keys.settings import NAME, TenantKeysSettings, Violations
 from alembic_fixups.rendering import foreign_keys, indexes, quoting
 from alembic_fixups.rendering.steps import Step, StepsOp
-from alembic_fixups.rendering.templates import Templates
+from alembic_fixups.rendering.templates import Templates, environment
 from alembic_fixups.report import Finding
 
 _REASON: dict[Violations, str] = {
     "quarantine": "row moved: its tenant columns are in no row of the parent",
     "null": "reference cleared: it led to a row of another tenant",
 }
+
+
+MARKER = "alembic-fixups:"
+"""The comment of a table that rows are moved to begins so; no other is written to or dropped."""
 
 
 @dataclass
@@ -53,16 +57,22 @@ def replace(
     """Gives the steps for what the database lacks, and says which operations they take over."""
     lacking = changes(keys, run)
     take_out_of_new_tables(upgrade_ops, [change for change in lacking if not change.relation])
-    operations = [_operation(lacking, settings.violations, run)] if lacking else []
-    return Replacement(partial(owns, keys, run), operations)
-
-
-def _operation(lacking: Sequence[Change], violations: Violations, run: Run) -> StepsOp:
+    replacement = Replacement(partial(owns, keys, run))
+    if not lacking:
+        return replacement
     general = run.settings.general
     templates = Templates(general.lock_timeout, general.templates)
     checked = [change for change in lacking if change.needs_validation]
-    movable = [change for change in checked if _is_movable(change, violations, run)]
-    stopping = [change for change in checked if change not in movable]
+    # Before anything is changed, where the columns are there already; so that an upgrade which is
+    # refused has not done half of what else the revision holds.
+    early = [change for change in checked if change.is_there]
+    late = [change for change in checked if not change.is_there and change.relation is not None]
+    if early:
+        first = [_Unit([_row_security(templates, early)])]
+        first += _wrong_rows(templates, early, settings.violations, run)
+        replacement.first = [
+            _operation((), first, "looks at the rows that are there", "puts back what was moved")
+        ]
     # Several keys may refer to one unique key.
     unique = {
         (change.parent, frozenset(change.key.parent_columns)): change
@@ -70,25 +80,49 @@ def _operation(lacking: Sequence[Change], violations: Violations, run: Run) -> S
         if change.needs_unique
     }
     units = [
-        *([_Unit([_stop(templates, stopping)])] if stopping else []),
-        *(_move(templates, change, violations) for change in _referring_first(movable)),
+        *([_Unit([_row_security(templates, late)])] if late else []),
+        *_wrong_rows(templates, late, settings.violations, run),
         *(_unique_key(templates, change) for change in reversed(unique.values())),
         *(_index(templates, change) for change in lacking if change.needs_index),
         *(_foreign_key(templates, change) for change in lacking if change.needs_foreign_key),
         *(_validation(templates, change) for change in checked),
         *(_old_key(templates, change, old) for change in lacking for old in change.left_over),
+        # Undone last to first: this look comes before anything is validated again.
+        *([_Unit([], [_row_security(templates, checked)])] if checked else []),
     ]
-    looks = [_row_security(templates, checked)] if checked else []
+    described = tuple(_describe(change, change in unique.values()) for change in lacking)
+    replacement.operations = [_operation(described, units, "makes these changes", "takes back")]
+    return replacement
+
+
+def _operation(
+    described: tuple[str, ...], units: Sequence[_Unit], done: str, undone: str
+) -> StepsOp:
     return StepsOp(
         NAME,
-        tuple(_describe(change, change in unique.values()) for change in lacking),
-        (*looks, *(step for unit in units for step in unit.upgrade)),
-        (*looks, *(step for unit in reversed(units) for step in unit.downgrade)),
+        described,
+        tuple(step for unit in units for step in unit.upgrade),
+        tuple(step for unit in reversed(units) for step in unit.downgrade),
+        headings=(done, undone),
     )
 
 
+def _wrong_rows(
+    templates: Templates, checked: Sequence[Change], violations: Violations, run: Run
+) -> list[_Unit]:
+    """What happens to rows that are wrong: first those that stop it, then those that are moved."""
+    movable = [change for change in checked if _is_movable(change, violations, run)]
+    stopping = [change for change in checked if change not in movable]
+    stop = [_Unit([_stop(templates, stopping)])] if stopping else []
+    return stop + [_move(templates, change, violations) for change in _referring_first(movable)]
+
+
 def _referring_first(lacking: Sequence[Change]) -> Iterator[Change]:
-    """Rows that refer to others are moved aside before those they refer to."""
+    """Rows that refer to others are moved aside before those they refer to.
+
+    Of one table the widest key comes first: once a reference above it is cleared, it is checked no
+    more.
+    """
     tables = {change.key.child for change in lacking}
     graph: TopologicalSorter[str] = TopologicalSorter({table: set() for table in sorted(tables)})
     for change in lacking:
@@ -98,7 +132,9 @@ def _referring_first(lacking: Sequence[Change]) -> Iterator[Change]:
         order = list(graph.static_order())
     except CycleError:
         order = sorted(tables)
-    yield from sorted(lacking, key=lambda change: order.index(change.key.child))
+    yield from sorted(
+        lacking, key=lambda change: (order.index(change.key.child), -len(change.key.columns))
+    )
 
 
 def _describe(change: Change, brings_unique: bool) -> str:
@@ -106,7 +142,7 @@ def _describe(change: Change, brings_unique: bool) -> str:
     parts = [
         f"unique key {key.unique.name}" if brings_unique else "",
         f"index {key.index.name}" if change.needs_index else "",
-        f"foreign key {key.name}" if change.needs_foreign_key else "",
+        f"foreign key {key.name}{_newness(change)}" if change.needs_foreign_key else "",
         f"{change.final.name} is validated" if change.present and change.needs_validation else "",
         *(f"{old.name} is dropped" for old in change.left_over),
     ]
@@ -115,6 +151,19 @@ def _describe(change: Change, brings_unique: bool) -> str:
         f"{change.parent} ({', '.join(key.parent_columns)}): "
         + ", ".join(part for part in parts if part)
     )
+
+
+def _newness(change: Change) -> str:
+    """A foreign key where there was none keeps rows of the parent from being deleted."""
+    if (
+        change.relation is None
+        or change.old
+        or any(
+            set(change.key.own_columns) <= set(fk.columns) for fk in change.relation.foreign_keys
+        )
+    ):
+        return ""
+    return " (where there was none)"
 
 
 def _row_security(templates: Templates, checked: Sequence[Change]) -> Step:
@@ -155,27 +204,42 @@ def _primary_key(change: Change) -> tuple[str, ...]:
     return change.relation.primary_key if change.relation is not None else ()
 
 
+def _look(change: Change) -> dict[str, Any]:
+    """What the templates need to find the violating rows."""
+    key, primary_key = change.key, _primary_key(change)
+    look: dict[str, Any] = {
+        "child": change.child,
+        "child_only": _only(change.relation),
+        "columns": key.columns,
+        "own_columns": key.own_columns,
+        "match_full": change.wanted.match == "FULL",
+        "parent": change.parent,
+        "parent_only": _only(change.parent_relation),
+        "parent_columns": key.parent_columns,
+        "primary_key": primary_key,
+        "sample": ", ".join(f"c.{quoting.identifier(name)}" for name in primary_key) or "c.ctid",
+        "sample_names": primary_key or ("ctid",),
+    }
+    # The violating rows as a query on one line, for a person to run.
+    macros: Any = environment(None).get_template("tenant_keys/_violating.sql.j2").module
+    violating = " ".join(macros.condition(look).split())
+    table = f"{look['child_only']}{change.child.sql}"
+    look["query"] = f"SELECT c.* FROM {table} AS c WHERE {violating};"
+    return look
+
+
+def _only(relation: Relation | None) -> str:
+    """A foreign key looks at a table alone, not at those that inherit from it; partitions count."""
+    return "" if relation is not None and relation.kind == "p" else "ONLY "
+
+
 def _stop(templates: Templates, stopping: Sequence[Change]) -> Step:
     """A look for rows that are wrong, in all tables before it stops at any."""
-    looks = [
-        {
-            "child": change.child,
-            "columns": change.key.columns,
-            "parent": change.parent,
-            "parent_columns": change.key.parent_columns,
-            "sample": ", ".join(
-                f"c.{quoting.identifier(name)}" for name in _primary_key(change) or ("ctid",)
-            ),
-            "sample_names": _primary_key(change) or ("ctid",),
-            "query": _query(change),
-        }
-        for change in stopping
-    ]
     return templates.step(
         "tenant_keys/abort.sql.j2",
         "Stop if rows violate one of the keys, and say which.",
         "nothing; the tables are read.",
-        looks=looks,
+        looks=[_look(change) for change in stopping],
     )
 
 
@@ -184,18 +248,12 @@ def _move(templates: Templates, change: Change, mode: Violations) -> _Unit:
     key, child = change.key, change.child
     store = child.sibling(violations_table(child.name))
     values: dict[str, Any] = {
-        "child": child,
-        "columns": key.columns,
-        "own_columns": key.own_columns,
-        "parent": change.parent,
-        "parent_columns": key.parent_columns,
-        "primary_key": _primary_key(change),
+        "look": _look(change),
         "name": key.name,
         "store": store,
         "reason": _REASON[mode],
-        "query": _query(change),
+        "marker": MARKER,
     }
-    locks = "the rows it changes, until it is done; reads go on, and writes to other rows."
     if mode == "quarantine":
         away = (
             f"Move rows of {child} that violate the key to {change.parent} to {store}; stop if "
@@ -208,6 +266,7 @@ def _move(templates: Templates, change: Change, mode: Violations) -> _Unit:
             f"{change.parent}; the rows as they were go to {store}."
         )
         back, put_back = f"Put back the values that the upgrade kept in {store}.", "put_back_values"
+    locks = f"SHARE ROW EXCLUSIVE on {child} until it is done, if there are any: writes wait."
     return _Unit(
         [templates.step(f"tenant_keys/{mode}.sql.j2", away, locks, **values)],
         [templates.step(f"tenant_keys/{put_back}.sql.j2", back, locks, **values)],
@@ -264,11 +323,11 @@ def _foreign_key(templates: Templates, change: Change) -> _Unit:
         change.parent,
         f"{change.child}: the foreign key to {change.parent}, NOT VALID: new rows are checked "
         "from here on, the present ones below.",
-        replaced=change.swapped is not None,
+        replaced=change.swapped,
         partitioned=change.is_partitioned,
     )
     if change.swapped is not None:
-        return _Unit([add], _restore(templates, change, change.swapped, replaced=True))
+        return _Unit([add], _restore(templates, change, change.swapped, replaced=change.wanted))
     what = f"{change.child}: the foreign key to {change.parent} with the tenant goes."
     drop = foreign_keys.drop(templates, change.child, change.wanted, change.parent, what)
     return _Unit([add], [drop])
@@ -299,13 +358,25 @@ def _old_key(templates: Templates, change: Change, old: ForeignKey) -> _Unit:
         foreign_keys.exclusive(change.child, change.parent),
         table=change.child,
         name=change.final.name,
-        deparsed=foreign_keys.deparsed_columns(old, change.parent),
+        tenant=()
+        if change.wanted.match == "FULL"
+        else [name for name in change.key.columns if name not in change.key.own_columns],
+        deparsed_columns=foreign_keys.deparsed_columns(old, change.parent),
+        known=[
+            foreign_keys.deparsed(other, change.parent)
+            for other in change.old
+            if other.pairs == old.pairs
+        ],
     )
-    return _Unit([drop], _restore(templates, change, old, replaced=False))
+    return _Unit([drop], _restore(templates, change, old))
 
 
 def _restore(
-    templates: Templates, change: Change, old: ForeignKey, *, replaced: bool
+    templates: Templates,
+    change: Change,
+    old: ForeignKey,
+    *,
+    replaced: ForeignKey | None = None,
 ) -> list[Step]:
     """A foreign key as it was before."""
     what = f"{change.child}: the foreign key on ({', '.join(old.columns)}) as it was"
@@ -321,17 +392,3 @@ def _restore(
     if not (old.validated and old.enforced):
         return [add]
     return [add, foreign_keys.validate(templates, change.child, old, change.parent)]
-
-
-def _query(change: Change) -> str:
-    """The violating rows as a query on one line, for a person to run."""
-    key = change.key
-    given = " AND ".join(f"c.{quoting.identifier(name)} IS NOT NULL" for name in key.columns)
-    same = " AND ".join(
-        f"p.{quoting.identifier(other)} = c.{quoting.identifier(name)}"
-        for name, other in zip(key.columns, key.parent_columns, strict=True)
-    )
-    return (
-        f"SELECT c.* FROM {change.child.sql} AS c WHERE {given} "
-        f"AND NOT EXISTS (SELECT FROM {change.parent.sql} AS p WHERE {same});"
-    )

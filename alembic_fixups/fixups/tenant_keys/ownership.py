@@ -13,6 +13,13 @@ from alembic_fixups.fixups.tenant_keys.difference import Change
 from alembic_fixups.fixups.tenant_keys.rewrite import CompositeKey
 from alembic_fixups.rendering.quoting import fit_identifier
 
+VIOLATION_COLUMNS = {
+    "tenant_violation_at",
+    "tenant_violation_key",
+    "tenant_violation_reason",
+}
+"""The columns that such a table has besides those of its rows."""
+
 
 def violations_table(table: str) -> str:
     """Name of the table that rows of *table* which violate a key are moved to."""
@@ -49,12 +56,9 @@ def owns(keys: Sequence[CompositeKey], run: Run, operation: ops.MigrateOperation
 
 
 def _holds_violations(run: Run, operation: ops.DropTableOp) -> bool:
-    """Whether the table is one that violating rows were moved to."""
-    return any(
-        operation.table_name == violations_table(table.name)
-        and run.target.find(operation.schema, table.name) is not None
-        for table in run.target.tables.values()
-    )
+    """Whether the table is one that violating rows were moved to, by the columns it has."""
+    relation = run.catalog.find(operation.schema or run.target.default_schema, operation.table_name)
+    return relation is not None and relation.columns.keys() >= VIOLATION_COLUMNS
 
 
 def _owns_foreign_key(

@@ -19,10 +19,12 @@ class LevelSettings(Model):
     Attributes:
         table: its table, a bare name that is unique among the models, or ``schema.name``.
         column: the column by which the tables below name a row of it.
+        key: the column of its own that *column* holds; its primary key where it is left out.
     """
 
     table: str
     column: str
+    key: str | None = None
 
 
 class TenantKeysSettings(Model):

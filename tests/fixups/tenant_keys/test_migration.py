@@ -444,7 +444,7 @@ def test_inferred_levels_are_logged_and_do_the_same(
 ) -> None:
     named = basic.autogenerate_source(**OPTIONS)
     basic.settings("[tool.alembic-fixups.tenant-keys]\n")
-    with caplog.at_level(logging.INFO, "alembic_fixups"):
+    with caplog.at_level(logging.INFO, "alembic.fixups"):
         inferred = basic.autogenerate_source(**OPTIONS)
     assert inferred == named
     assert 'inferred levels = [{ table = "migration.client_accounts"' in caplog.text

@@ -16,7 +16,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from alembic_fixups.fixups.tenant_keys.hierarchy import infer
+from alembic_fixups.fixups.tenant_keys.inference import infer
 from alembic_fixups.fixups.tenant_keys.rewrite import CompositeKey, rewrite
 from alembic_fixups.fixups.tenant_keys.settings import LevelSettings, TenantKeysSettings
 from alembic_fixups.settings import SettingsError
@@ -26,6 +26,8 @@ LEVELS = (
     LevelSettings(table="clients", column="client_id"),
     LevelSettings(table="engagements", column="engagement_id"),
 )
+# Most of the models below are too small to say by a foreign key what the column refers to.
+SAID = (LEVELS[0], LEVELS[1].model_copy(update={"key": "id"}))
 
 
 def client(nullable: bool = False) -> Column[int]:
@@ -46,8 +48,9 @@ def models(*tables: tuple[object, ...]) -> MetaData:
 def keys(metadata: MetaData, **settings: object) -> tuple[tuple[CompositeKey, ...], Target]:
     """The keys, and the target with its findings."""
     target = Target(metadata)
+    levels = SAID if "id" in metadata.tables["engagements"].c else LEVELS
     chosen = TenantKeysSettings.model_validate(
-        {"levels": [level.model_dump() for level in LEVELS], **settings}
+        {"levels": [level.model_dump() for level in levels], **settings}
     )
     return rewrite(target, chosen, 16), target
 
@@ -337,6 +340,11 @@ def test_a_reference_that_leads_nowhere_is_named() -> None:
         ([("clients", "client_id"), ("lookups", "lookup_id")], "no column 'client_id'"),
         ([("clients", "client_id"), ("pairs", "pair_id")], "has to be one column"),
         ([("a.b.clients", "client_id"), ("engagements", "engagement_id")], "no table"),
+        ([("clients", "client_id"), ("engagments", "x")], "did you mean 'engagements'"),
+        ([("clients", "client_id"), ("engagements", "engagment_id")], "no table has a column"),
+        ([("clients", "client_id"), ("engagements", "id")], "no foreign key of the models says"),
+        ([("clients", "client_id"), ("engagements", "client_id")], "is a level already"),
+        ([("clients", "client_id"), ("clients", "other_id")], "is a level already"),
     ],
 )
 def test_levels_that_cannot_be(levels: list[tuple[str, str]], message: str) -> None:
@@ -359,7 +367,7 @@ def test_a_bare_name_that_means_two_tables() -> None:
         keys(metadata)
     named = [
         {"table": "public.clients", "column": "client_id"},
-        {"table": "engagements", "column": "engagement_id"},
+        {"table": "engagements", "column": "engagement_id", "key": "id"},
     ]
     assert keys(metadata, levels=named)[0] == ()
 
@@ -430,3 +438,51 @@ class TestInference:
             ),
         )
         assert infer(Target(metadata)) is None
+
+
+def test_a_column_that_only_looks_right_is_refused() -> None:
+    """Another identifier of the same table: the keys would refer to the wrong column."""
+    metadata = models(("assets", client(), Column("engagement_permanent_id", Integer)))
+    levels = [
+        {"table": "clients", "column": "client_id"},
+        {"table": "engagements", "column": "engagement_permanent_id"},
+    ]
+    with pytest.raises(SettingsError, match='If it does, say so: key = "id"'):
+        keys(metadata, levels=levels)
+    levels[1]["key"] = "permanent_id"
+    with pytest.raises(SettingsError, match="no column 'permanent_id'"):
+        keys(metadata, levels=levels)
+    metadata.tables["engagements"].append_column(Column("permanent_id", Integer))
+    [key], _ = keys(metadata, levels=levels)
+    assert key.parent_columns == ("client_id", "permanent_id")
+
+
+def test_two_keys_on_the_same_columns_have_two_names() -> None:
+    both = Column("ref", ForeignKey("a.id"), ForeignKey("b.id"))
+    found, _ = keys(models(("a", client()), ("b", client()), ("c", client(), both)), scope="all")
+    assert sorted(key.name for key in found) == ["fk_c_client_id_ref", "fk_c_client_id_ref_b"]
+
+
+def test_a_declared_match_full_is_kept() -> None:
+    metadata = models(
+        (
+            "assets",
+            client(),
+            Column("engagement_id", Integer),
+            ForeignKeyConstraint(
+                ["client_id", "engagement_id"],
+                ["engagements.client_id", "engagements.id"],
+                match="FULL",
+            ),
+        )
+    )
+    [key], _ = keys(metadata)
+    assert key.match == "FULL"
+
+
+def test_the_hint_names_what_there_is() -> None:
+    from alembic_fixups.fixups.tenant_keys.inference import hint
+
+    metadata = models(("a", client()), ("b", client()))
+    assert "clients by client_id, from 3 tables" in hint(Target(metadata))
+    assert hint(Target(MetaData())) == "no hierarchy in these models."
