@@ -10,70 +10,19 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.util import CommandError
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, text
 
 from alembic_fixups import catalog, settings, stock
-from alembic_fixups.catalog import Catalog, Relation
-from alembic_fixups.fixups import Fixup
 from alembic_fixups.rendering.steps import StepsOp
-from alembic_fixups.report import Finding
+from alembic_fixups.run import Run
 from alembic_fixups.target import Target, UnresolvedReference
 
 log = logging.getLogger("alembic.fixups")  # alembic.ini shows what is below "alembic"
-
-
-@dataclass
-class Replacement:
-    """What a fixup puts in the place of Alembic's operations.
-
-    Attributes:
-        owns: whether an operation of Alembic's is the fixup's business and has to go.
-        operations: what to do instead; none where the database is already as desired.
-        first: what to do before anything else in the migration.
-    """
-
-    owns: Callable[[ops.MigrateOperation], bool]
-    operations: list[StepsOp] = field(default_factory=list)
-    first: list[StepsOp] = field(default_factory=list)
-
-
-@dataclass
-class Run:
-    """One comparison, from before Alembic's comparators until after them.
-
-    Attributes:
-        settings: what is switched on.
-        target: the desired schema, rewritten.
-        catalog: the database as it is.
-        context: Alembic's context.
-        wanted: what each fixup's ``rewrite`` gave.
-        operations: what the fixups put into the migration.
-        pinned: whether the session's search_path was changed for the comparison.
-    """
-
-    settings: settings.Settings
-    target: Target
-    catalog: Catalog
-    context: AutogenContext
-    wanted: list[tuple[Fixup, Any, Any]] = field(default_factory=list)
-    operations: list[StepsOp] = field(default_factory=list)
-    pinned: bool = False
-
-    @property
-    def findings(self) -> list[Finding]:
-        """What the fixups have to say."""
-        return self.target.findings
-
-    def relation(self, table: Table) -> Relation | None:
-        """What the database has for a table of the models, None where it has nothing."""
-        return self.catalog.find(table.schema, table.name)
 
 
 _runs: WeakKeyDictionary[AutogenContext, Run] = WeakKeyDictionary()

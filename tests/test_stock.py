@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic_fixups import catalog, scratch, stock
-from alembic_fixups.comparator import Run
+from alembic_fixups.run import Run
 from alembic_fixups.settings import Settings
 from alembic_fixups.stock import tree
 from alembic_fixups.target import Target

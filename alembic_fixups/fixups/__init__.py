@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from alembic.operations.ops import UpgradeOps
     from pydantic import BaseModel
 
-    from alembic_fixups.comparator import Replacement, Run
+    from alembic_fixups.run import Replacement, Run
     from alembic_fixups.target import Target
 
 

@@ -13,7 +13,7 @@ from alembic_fixups.rendering.steps import StepsOp
 from alembic_fixups.rendering.templates import TableName, Templates
 
 if TYPE_CHECKING:
-    from alembic_fixups.comparator import Run
+    from alembic_fixups.run import Run
 
 
 class EnumTypes:

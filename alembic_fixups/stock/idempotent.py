@@ -24,7 +24,7 @@ from alembic_fixups.stock.guarded import CreateIndex, CreateTable, DropIndex, Dr
 from alembic_fixups.stock.tree import leaves
 
 if TYPE_CHECKING:
-    from alembic_fixups.comparator import Run
+    from alembic_fixups.run import Run
 
 
 def make_idempotent(upgrade_ops: ops.UpgradeOps, run: Run) -> None:

@@ -12,7 +12,7 @@ from alembic_fixups.report import Finding
 from alembic_fixups.stock.tree import Predicate, table_of
 
 if TYPE_CHECKING:
-    from alembic_fixups.comparator import Run
+    from alembic_fixups.run import Run
 
 _PARTITIONS = """
 SELECT i.inhrelid, i.inhparent

@@ -12,11 +12,11 @@ from sqlalchemy import Table
 
 from alembic_fixups.catalog import ForeignKey, Relation
 from alembic_fixups.catalog.model import Action
-from alembic_fixups.comparator import Run
 from alembic_fixups.fixups.tenant_keys.rewrite import CompositeKey
 from alembic_fixups.fixups.tenant_keys.settings import NAME
 from alembic_fixups.rendering.templates import TableName
 from alembic_fixups.report import Finding
+from alembic_fixups.run import Run
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from typing import Any
 from alembic.operations import ops
 
 from alembic_fixups.catalog import ForeignKey, Relation
-from alembic_fixups.comparator import Replacement, Run
 from alembic_fixups.fixups.tenant_keys.difference import Change, changes
 from alembic_fixups.fixups.tenant_keys.ownership import (
     owns,
@@ -29,6 +28,7 @@ from alembic_fixups.rendering import foreign_keys, indexes, quoting
 from alembic_fixups.rendering.steps import Step, StepsOp
 from alembic_fixups.rendering.templates import Templates, environment
 from alembic_fixups.report import Finding
+from alembic_fixups.run import Replacement, Run
 
 _REASON: dict[Violations, str] = {
     "quarantine": "row moved: its tenant columns are in no row of the parent",

@@ -8,10 +8,10 @@ from alembic.operations import ops
 from sqlalchemy import ForeignKeyConstraint
 
 from alembic_fixups.catalog import Index, Relation
-from alembic_fixups.comparator import Run
 from alembic_fixups.fixups.tenant_keys.difference import Change
 from alembic_fixups.fixups.tenant_keys.rewrite import CompositeKey
 from alembic_fixups.rendering.quoting import fit_identifier
+from alembic_fixups.run import Run
 
 VIOLATION_COLUMNS = {
     "tenant_violation_at",
