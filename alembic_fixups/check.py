@@ -16,8 +16,9 @@ from sqlalchemy.schema import ColumnCollectionConstraint
 
 from alembic_fixups import settings
 from alembic_fixups.fixups import all_fixups
-from alembic_fixups.project import Project, ProjectError, compare, quiet, shown
+from alembic_fixups.project import Project, ProjectError, compare, quiet
 from alembic_fixups.report import Finding
+from alembic_fixups.settings import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +70,7 @@ def run(project: Project, console: Console, *, as_json: bool, strict: bool, verb
     with nullcontext() if verbose else _silenced():
         report = check(project)
     if as_json:
-        print(json.dumps(asdict(report), indent=2), file=console.file)
+        console.out(json.dumps(asdict(report), indent=2), highlight=False)
     else:
         _print(report, console)
     return int(report.failed(strict))
@@ -83,9 +84,10 @@ def check(project: Project) -> Report:
         SettingsError: the settings are no good.
     """
     if not settings.load(settings.path_for(project.config)).active:
+        tables = " or ".join(f"[tool.{settings.TABLE}.{fixup.name}]" for fixup in all_fixups())
         raise ProjectError(
-            f"{shown(project.settings_path)}: no fixup is on: there is no table "
-            f"[tool.{settings.TABLE}.<fixup>]. Run `alembic-fixups init`."
+            f"No fixup is on. Add a table such as {tables} to {shown(project.settings_path)}; "
+            "`alembic-fixups init` proposes what it can infer."
         )
     comparison = compare(project)
     if not comparison.runs:
@@ -104,7 +106,7 @@ def check(project: Project) -> Report:
 @contextmanager
 def _silenced() -> Iterator[None]:
     """Keeps back the log messages that say what the report says."""
-    log = logging.getLogger("alembic_fixups")
+    log = logging.getLogger("alembic.fixups")
     log.addFilter(_nothing)
     try:
         with quiet():
@@ -154,10 +156,11 @@ def _dotted(*names: str | None) -> str:
 def _print(report: Report, console: Console) -> None:
     from rich.text import Text
 
+    bullet = _bullet(console.encoding)
     for fixup, differences in groupby(report.differences, lambda difference: difference.fixup):
         console.print(Text(fixup, style="bold"))
         for difference in differences:
-            _print_indented(difference.title, console, mark="  •")
+            _print_indented(difference.title, console, mark=f"  {bullet}")
         console.print()
     for finding in report.findings:
         head = Text.assemble((finding.severity, _STYLES[finding.severity]), f"  {finding.fixup}  ")
@@ -174,10 +177,20 @@ def _print_indented(text: str, console: Console, mark: str = " ") -> None:
 
     if console.is_terminal:
         grid = table.Table.grid(padding=(0, 1))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")  # a name without spaces may be longer than a line
         grid.add_row(mark, Text(text))
         console.print(grid)
     else:
         console.print(Text(f"{mark} {text}"))
+
+
+def _bullet(encoding: str) -> str:
+    try:
+        "•".encode(encoding)
+    except UnicodeEncodeError:
+        return "-"
+    return "•"
 
 
 def _summary(report: Report) -> str:

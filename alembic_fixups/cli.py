@@ -6,8 +6,11 @@ is a module of its own, imported when it is called, so that ``--help`` answers a
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,10 +63,19 @@ class Options:
 
     def console(self, *, stderr: bool = False) -> Console:
         """Where to print: coloured and wrapped on a terminal, plain and unwrapped in a pipe."""
-        from rich.console import Console
+        from rich import console as rich
+
+        class Console(rich.Console):
+            def on_broken_pipe(self) -> None:
+                _give_up_stdout()
+                raise SystemExit(2)
 
         console = Console(
-            stderr=stderr, highlight=False, no_color=True if not self.colour else None
+            stderr=stderr,
+            highlight=False,
+            markup=False,  # "[tool.alembic-fixups]" is none
+            emoji=False,  # ":100:", from "env.py:100:", is none
+            no_color=True if not self.colour else None,
         )
         console.soft_wrap = not console.is_terminal
         return console
@@ -155,11 +167,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = Options()  # filled by _set_options(); read here where a command fails
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app(args=given, prog_name="alembic-fixups", obj=options)
+        try:
+            app(args=given, prog_name="alembic-fixups", obj=options)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except Exception as error:
-        _report(error, options)
+        if isinstance(error, OSError) and error.filename is None:
+            _give_up_stdout()
+        with suppress(OSError):
+            _report(error, options)
         raise SystemExit(2) from None
+
+
+def _give_up_stdout() -> None:
+    """Lets what is left for a full or closed output go; Python would try again at its end."""
+    with suppress(OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(error: Exception, options: Options) -> None:
@@ -170,14 +197,17 @@ def _report(error: Exception, options: Options) -> None:
     from alembic_fixups.project import ProjectError
     from alembic_fixups.settings import SettingsError
 
-    expected = isinstance(error, CommandError | ProjectError | SettingsError)
+    expected = isinstance(error, CommandError | ProjectError | SettingsError | OSError)
+    message = str(error)
+    if isinstance(error, OSError):
+        message = ": ".join(map(str, filter(None, (error.filename, error.strerror)))) or message
     if options.verbose or not expected:
         import traceback
 
         traceback.print_exception(error)
     console = options.console(stderr=True)
     if expected:
-        console.print(Text.assemble(("Error: ", "bold red"), str(error)))
+        console.print(Text.assemble(("Error: ", "bold red"), message))
     else:
         console.print(Text("This is a mistake in alembic-fixups; please report it.", "bold red"))
 

@@ -119,7 +119,8 @@ def _refuse_foreign_transaction(context: AutogenContext) -> None:
     """
     migration = context.migration_context
     if migration._in_external_transaction:
-        env = migration.script.env_py_location if migration.script is not None else "env.py"
+        script = migration.script
+        env = settings.shown(script.env_py_location) if script is not None else "env.py"
         raise CommandError(
             f"{env} hands Alembic a connection with a transaction already begun, so CREATE INDEX "
             "CONCURRENTLY could not run in the migration. Use engine.connect() in place of "

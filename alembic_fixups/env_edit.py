@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProvider
 
-from alembic_fixups.project import ProjectError, shown
+from alembic_fixups.project import ProjectError
+from alembic_fixups.settings import shown
 
 PLUGIN = "alembic_fixups"
 ARGUMENT = "autogenerate_plugins"
 ARGUMENT_SOURCE = f'{ARGUMENT}=["alembic.autogenerate.*", "{PLUGIN}"]'
+TRANSACTION = (
+    "a transaction that env.py begins itself; the one of the migrations has to be Alembic's, "
+    "because they need autocommit. Use connect() in place of engine.begin(), take "
+    "connection.begin() out with its commit() and rollback(), and put context.run_migrations() "
+    "below `with context.begin_transaction():`"
+)
+_MISSPELT = re.compile(r"alembic[-_]fixups(\..*)?")
+_MIGRATING = re.compile("configure|run_migrations|run_sync")
 
 
 @dataclass(frozen=True)
@@ -23,10 +33,12 @@ class EnvEdit:
     Attributes:
         source: its source afterwards; the same where there was nothing to do.
         left: line and reason of each call that somebody has to look at.
+        notes: line and advice where env.py does what migrations with fixups do not go with.
     """
 
     source: bytes
     left: list[tuple[int, str]]
+    notes: list[tuple[int, str]] = field(default_factory=list)
 
 
 def edit_env(source: bytes, path: Path = Path("env.py")) -> EnvEdit:
@@ -41,10 +53,9 @@ def edit_env(source: bytes, path: Path = Path("env.py")) -> EnvEdit:
     """
     try:
         module = cst.parse_module(source)
-    except cst.ParserSyntaxError as error:
-        raise ProjectError(
-            f"{shown(path)}:{error.raw_line}: SyntaxError: {error.message}"
-        ) from error
+    except (cst.ParserSyntaxError, SyntaxError, UnicodeDecodeError) as error:
+        _require_python(source, path)
+        raise ProjectError(f"{shown(path)}: libcst cannot read this Python: {error}") from error
     wrapper = MetadataWrapper(module)
     found = _Calls()
     wrapper.visit(found)
@@ -55,13 +66,22 @@ def edit_env(source: bytes, path: Path = Path("env.py")) -> EnvEdit:
 
     edits: dict[cst.Call, cst.Call] = {}
     left: list[tuple[int, str]] = []
+    notes = [(line, TRANSACTION) for line in found.begun]
     for call in calls:
         edited = _edit_call(call, found, module.default_indent)
         if isinstance(edited, str):
             left.append((found.lines[call], edited))
         else:
             edits[call] = edited
-    return EnvEdit(wrapper.visit(_Replace(edits)).bytes, left)
+    return EnvEdit(wrapper.visit(_Replace(edits)).bytes, left, notes)
+
+
+def _require_python(source: bytes, path: Path) -> None:
+    try:
+        compile(source, str(path), "exec")
+    except SyntaxError as error:
+        message = f"{type(error).__name__}: {error.msg}"
+        raise ProjectError(f"{shown(path)}:{error.lineno or 1}: {message}") from error
 
 
 class _Calls(cst.CSTVisitor):
@@ -71,6 +91,7 @@ class _Calls(cst.CSTVisitor):
         lines: each of the calls with its line.
         strings: every string in the file.
         keywords: the names of the keyword arguments of all other calls.
+        begun: the lines where a transaction is begun that the migrations may run in.
     """
 
     METADATA_DEPENDENCIES = (PositionProvider, QualifiedNameProvider)
@@ -80,7 +101,9 @@ class _Calls(cst.CSTVisitor):
         self.lines: dict[cst.Call, int] = {}
         self.strings: set[str] = set()
         self.keywords: set[str] = set()
+        self.begun: list[int] = []
         self._environments: set[str] = set()
+        self._aside: set[cst.CSTNode] = set()
 
     def online(self) -> list[cst.Call]:
         """The calls with a connection, or, where none shows one, those that do not work offline."""
@@ -95,6 +118,10 @@ class _Calls(cst.CSTVisitor):
     def visit_SimpleString(self, node: cst.SimpleString) -> None:
         if isinstance(node.evaluated_value, str):
             self.strings.add(node.evaluated_value)
+
+    def visit_With(self, node: cst.With) -> None:
+        if not _MIGRATING.search(cst.Module([]).code_for_node(node.body)):
+            self._aside.update(item.item for item in node.items)
 
     def visit_WithItem(self, node: cst.WithItem) -> None:
         if node.asname is not None:
@@ -115,6 +142,8 @@ class _Calls(cst.CSTVisitor):
             self.lines[node] = self.get_metadata(PositionProvider, node).start.line
         else:
             self.keywords.update(_keywords(node))
+        if _begins(node) and node not in self._aside:
+            self.begun.append(self.get_metadata(PositionProvider, node).start.line)
 
     def _note_environment(self, target: cst.CSTNode, value: cst.BaseExpression) -> None:
         if (
@@ -152,6 +181,13 @@ def _keywords(call: cst.Call) -> dict[str, cst.Arg]:
     return {arg.keyword.value: arg for arg in call.args if arg.keyword is not None}
 
 
+def _begins(call: cst.Call) -> bool:
+    match call.func:
+        case cst.Attribute(attr=cst.Name(value="begin" | "begin_twophase")):
+            return True
+    return False
+
+
 def _is_positional(args: Sequence[cst.Arg]) -> bool:
     return bool(args) and args[0].keyword is None and not args[0].star
 
@@ -171,12 +207,26 @@ def _edit_call(call: cst.Call, found: _Calls, indent: str) -> cst.Call | str:
             names = [_string(element.value) for element in plugins.elements]
             if f"~{PLUGIN}" in names:
                 return f'"~{PLUGIN}" switches the plugin off; write "{PLUGIN}"'
+            wrong = [name for name in names if name != PLUGIN and _MISSPELT.fullmatch(name or "")]
             if PLUGIN in names:
-                return call
-            return call.with_deep_changes(given, value=_with_element(plugins))
+                return f'"{wrong[0]}" is no plugin; take it out' if wrong else call
+            edited = _respelt(plugins, names) or _with_element(plugins)
+            return call.with_deep_changes(given, value=edited)
     if PLUGIN in found.strings:
         return call
+    for name in sorted(filter(_MISSPELT.fullmatch, found.strings)):
+        return f'"{name}" is no name of the plugin; write "{PLUGIN}"'
     return f'{ARGUMENT} is no literal list; add "{PLUGIN}" to it'
+
+
+def _respelt(plugins: cst.List, names: Sequence[str | None]) -> cst.List | None:
+    """The list with the plugin's name put right, None where nothing is meant for it."""
+    for element, name in zip(plugins.elements, names, strict=True):
+        if name is not None and _MISSPELT.fullmatch(name):
+            quote = element.value.quote if isinstance(element.value, cst.SimpleString) else '"'
+            right = cst.SimpleString(f"{quote}{PLUGIN}{quote}")
+            return plugins.with_deep_changes(element, value=right)
+    return None
 
 
 def _string(node: cst.BaseExpression) -> str | None:

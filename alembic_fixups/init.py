@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -16,8 +17,9 @@ import typer
 
 from alembic_fixups import settings
 from alembic_fixups.env_edit import edit_env
-from alembic_fixups.fixups import all_fixups
-from alembic_fixups.project import Project, ProjectError, models, shown
+from alembic_fixups.fixups import Fixup, all_fixups
+from alembic_fixups.project import Project, ProjectError, models, read_bytes
+from alembic_fixups.settings import shown
 from alembic_fixups.settings_edit import Values, edit_settings
 from alembic_fixups.target import Target, UnresolvedReference
 
@@ -44,10 +46,10 @@ def run(project: Project, console: Console, *, assume_yes: bool, dry_run: bool) 
         SettingsError: there are settings already, and they are no good.
     """
     path = project.settings_path
-    proposed = infer(project)
-    env = project.env_py.read_bytes()
-    toml = path.read_bytes() if path.exists() else b""
+    env = read_bytes(project.env_py)
     edit = edit_env(env, project.env_py)
+    proposed = infer(project)
+    toml = read_bytes(path) if path.exists() else b""
     changes = [
         change
         for change in (
@@ -60,22 +62,33 @@ def run(project: Project, console: Console, *, assume_yes: bool, dry_run: bool) 
     for change in changes:
         _show(change, console)
     for name, table in proposed.items():
-        if table is None:
-            console.print(f"{name}: nothing to do in these models.")
-    for line, reason in edit.left:
-        console.print(f"{shown(project.env_py)}:{line}: {reason}", style="yellow")
-    if changes and not _is_wanted(console, assume_yes=assume_yes, dry_run=dry_run):
+        if isinstance(table, str):
+            console.print(f"{name}: {table}")
+    _say(edit.left, project, console)
+    wanted = not changes or _is_wanted(console, assume_yes=assume_yes, dry_run=dry_run)
+    if wanted:
+        for change in changes:
+            _require_writable(change.path)
+        for change in changes:
+            _write(change)
+            console.print(f"Wrote {shown(change.path)}", style="green")
+    _say(edit.notes, project, console)
+    if not wanted:
         return 1
-    for change in changes:
-        _write(change)
-        console.print(f"Wrote {shown(change.path)}", style="green")
-    if not changes and not edit.left:
+    if not changes and not edit.left and not edit.notes:
         console.print("Everything is in place already.")
     return int(bool(edit.left))
 
 
-def infer(project: Project) -> dict[str, Values | None]:
-    """What each fixup without settings proposes for the project's models, None for nothing.
+def _say(places: list[tuple[int, str]], project: Project, console: Console) -> None:
+    for line, reason in places:
+        console.print(f"{shown(project.env_py)}:{line}: {reason}", style="yellow")
+
+
+def infer(project: Project) -> dict[str, Values | str]:
+    """What each fixup without settings proposes for the project's models.
+
+    Where it proposes nothing, its hint for somebody who wants it all the same.
 
     Raises:
         ProjectError: the models cannot be loaded, or refer to what is not there.
@@ -87,13 +100,18 @@ def infer(project: Project) -> dict[str, Values | None]:
         return {}
     target = Target(models(project))
     try:
-        return {fixup.name: fixup.infer(target) for fixup in missing}
+        return {fixup.name: _proposal(fixup, target) for fixup in missing}
     except UnresolvedReference as error:
         raise ProjectError(str(error)) from error
 
 
-def _tables(proposed: Mapping[str, Values | None]) -> dict[str, Values]:
-    return {name: table for name, table in proposed.items() if table is not None}
+def _proposal(fixup: Fixup, target: Target) -> Values | str:
+    inferred = fixup.infer(target)
+    return fixup.hint(target) if inferred is None else inferred
+
+
+def _tables(proposed: Mapping[str, Values | str]) -> dict[str, Values]:
+    return {name: table for name, table in proposed.items() if not isinstance(table, str)}
 
 
 def _show(change: Change, console: Console) -> None:
@@ -122,6 +140,12 @@ def _is_wanted(console: Console, *, assume_yes: bool, dry_run: bool) -> bool:
         console.print("Nothing written: no terminal to ask on. Run again with --yes.")
         return False
     return bool(typer.confirm("Apply?"))
+
+
+def _require_writable(path: Path) -> None:
+    """Stops before a file that somebody protected; to put another in its place, that is no bar."""
+    if path.exists() and not (path.stat().st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
+        raise ProjectError(f"{shown(path)}: is read-only; nothing was written.")
 
 
 def _write(change: Change) -> None:

@@ -11,7 +11,6 @@ import logging
 import socket
 import sys
 import sysconfig
-import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -30,11 +29,12 @@ from sqlalchemy import MetaData
 from sqlalchemy.exc import DBAPIError
 
 from alembic_fixups import plugin, settings
+from alembic_fixups.settings import shown
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from alembic_fixups.comparator import Run
+    from alembic_fixups.run import Run
 
 _EnvironmentFn = Callable[[Any, MigrationContext], list[Any]]
 
@@ -116,23 +116,29 @@ def load(
     command_line = _AlembicCommandLine("alembic-fixups")
     command_line.main([*options, "revision", "--autogenerate"])
     config = command_line.config
-    try:
-        _require_configuration(config)
-    except tomllib.TOMLDecodeError as error:
-        raise ProjectError(f"{config.toml_file_name}: {error}") from error
-    except configparser.Error as error:
-        raise ProjectError(f"{config.config_file_name}: {error}") from error
-    return Project(config, ScriptDirectory.from_config(config))
-
-
-def _require_configuration(config: Config) -> None:
-    """Says which file or section is missing, where Alembic would miss ``script_location``."""
     ini = Path(config.config_file_name or "alembic.ini")
+    try:
+        _require_configuration(config, ini)
+        return Project(config, ScriptDirectory.from_config(config))
+    except settings.SettingsError as error:
+        raise ProjectError(str(error)) from error
+    except (configparser.Error, ValueError) as error:
+        file = ini if ini.is_file() else config.toml_file_name or ""
+        raise ProjectError(f"{shown(file)}: {error}") from error
+
+
+def _require_configuration(config: Config, ini: Path) -> None:
+    """Says which file or section is missing or no good, where Alembic would trip over it."""
+    toml = Path(config.toml_file_name or "pyproject.toml")
+    if toml.exists():
+        settings.read(toml)
+    if ini.is_file():
+        read_bytes(ini)  # Alembic's ConfigParser passes over what it cannot open
     if config.toml_alembic_config:
         return
     if not ini.is_file():
         raise ProjectError(
-            f"{ini}: no such file, and no [tool.alembic] in {config.toml_file_name}. Run this "
+            f"{shown(ini)}: no such file, and no [tool.alembic] in {shown(toml)}. Run this "
             "where you run alembic, or name the file with -c."
         )
     section = config.config_ini_section
@@ -143,8 +149,21 @@ def _require_configuration(config: Config) -> None:
             if config.file_config.has_option(name, "script_location")
         ]
         raise ProjectError(
-            f"{ini}: no section [{section}], which -n names; there is {', '.join(known) or 'none'}"
+            f"{shown(ini)}: no section [{section}], which -n names; there is "
+            f"{', '.join(known) or 'none'}"
         )
+
+
+def read_bytes(path: Path) -> bytes:
+    """What is in a file of the project.
+
+    Raises:
+        ProjectError: it is not there or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ProjectError(f"{shown(path)}: cannot be read: {error.strerror}") from error
 
 
 def models(project: Project) -> list[MetaData]:
@@ -188,7 +207,7 @@ def _require_postgresql(project: Project, dialects: set[str]) -> None:
 
 
 def _capture(project: Project, *, offline: bool) -> tuple[set[str], list[MetaData]]:
-    if offline and "output_buffer" in project.env_py.read_text(encoding="utf-8", errors="replace"):
+    if offline and b"output_buffer" in read_bytes(project.env_py):
         # As in Alembic's multidb template: such an env.py overwrites files of its own.
         raise ProjectError(f"{shown(project.env_py)}: writes files in offline mode")
     dialects: set[str] = set()
@@ -228,11 +247,16 @@ def compare(project: Project) -> Comparison:
     )
 
     dialects: set[str] = set()
+    behind: list[ProjectError | CommandError] = []
 
     def retrieve_migrations(revision: Any, context: MigrationContext) -> list[Any]:
         dialects.add(context.dialect.name)
-        _require_head(project, revision)
-        revisions.run_autogenerate(revision, context)
+        try:
+            _require_head(project, revision)
+        except (ProjectError, CommandError) as error:
+            behind.append(error)  # of no interest where the project is not for PostgreSQL at all
+        else:
+            revisions.run_autogenerate(revision, context)
         return []
 
     with comparator.collect_runs() as runs:
@@ -243,6 +267,8 @@ def compare(project: Project) -> Comparison:
             revision_context=revisions,
         )
     _require_postgresql(project, dialects)
+    if behind:
+        raise behind[0]
     # A process_revision_directives hook of env.py's may have emptied the list.
     diffs = [
         diff
@@ -275,6 +301,8 @@ def _flat(diffs: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
 
 def _run_environment(project: Project, fn: _EnvironmentFn, **options: Any) -> None:
     """Runs env.py, which calls *fn* where Alembic's commands would migrate."""
+    if not project.script.sourceless:
+        read_bytes(project.env_py)
     environment = EnvironmentContext(
         project.config,
         project.script,
@@ -356,9 +384,3 @@ def _is_ours(error: BaseException) -> bool:
     return any(
         frame.filename == plugin.__file__ for frame in traceback.extract_tb(error.__traceback__)
     )
-
-
-def shown(filename: str | Path) -> str:
-    """The path as a person would write it: relative to the working directory where it is below."""
-    path = Path(filename)
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -16,7 +16,8 @@ from tomlkit.items import AoT, Item, Table
 
 from alembic_fixups import settings
 from alembic_fixups.fixups import all_fixups
-from alembic_fixups.project import ProjectError, shown
+from alembic_fixups.project import ProjectError
+from alembic_fixups.settings import shown
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -1,10 +1,12 @@
 """``alembic-fixups check``: what it prints, and when it fails."""
 
+import io
 import json
 from pathlib import Path
 
 import psycopg
 import pytest
+from rich.console import Console
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -20,7 +22,7 @@ from sqlalchemy.engine import URL
 
 from alembic_fixups import check, scratch
 from alembic_fixups.report import Finding
-from tests.test_cli import MODELS, AlembicProject, mistake
+from tests.test_cli import MODELS, AlembicProject, mistake, run_into
 
 # Reported and left as it is: an engagement without its client.
 LOOSE = 'table("notes", engagement())\n'
@@ -66,6 +68,18 @@ class TestCheck:
             assert difference["fixup"] == "tenant-keys"
         assert project.run("check").stdout.count("•") == len(document["differences"])
 
+    def test_output_that_is_full_closed_or_ascii(self, project: AlembicProject) -> None:
+        for option in ([], ["--json"]):
+            assert run_into(project, "> /dev/full", "check", *option) == (
+                2,
+                "Error: No space left on device\n",
+            )
+            assert run_into(project, "| exec 0<&-", "check", *option) == (2, "")
+        done = project.run("check", PYTHONIOENCODING="ascii")
+        assert done.returncode == 1
+        assert done.stdout.startswith("tenant-keys\n  - ")
+        assert done.stderr == ""
+
     def test_only_json_is_on_stdout(self, project: AlembicProject) -> None:
         project.replace(project.ini, "args = (sys.stderr,)", "args = (sys.stdout,)")
         project.models.write_text('print("loading")\n' + MODELS)
@@ -95,7 +109,9 @@ class TestCheck:
         assert finding.keys() == {"fixup", "code", "table", "message", "severity"}
         assert (finding["fixup"], finding["table"]) == ("tenant-keys", "notes")
         assert finding["severity"] in ("warning", "refused")
-        assert finding["message"] in project.run("check").stdout
+        done = project.run("check")
+        assert finding["message"] in done.stdout
+        assert done.stderr == "", "the log says it again"
         assert found(project, "--strict") == (1, document)
 
     def test_nothing_is_written(self, project: AlembicProject, database_url: URL) -> None:
@@ -129,8 +145,8 @@ class TestMistakes:
     def test_no_fixup_on(self, project: AlembicProject) -> None:
         project.pyproject.write_text('[tool.alembic-fixups]\nlock-timeout = "5s"\n')
         assert mistake(project, "check") == (
-            "pyproject.toml: no fixup is on: there is no table [tool.alembic-fixups.<fixup>]. "
-            "Run `alembic-fixups init`."
+            "No fixup is on. Add a table such as [tool.alembic-fixups.tenant-keys] to "
+            "pyproject.toml; `alembic-fixups init` proposes what it can infer."
         )
 
     def test_plugin_not_in_env_py(self, project: AlembicProject) -> None:
@@ -142,7 +158,11 @@ class TestMistakes:
 
     def test_transaction_begun_by_env_py(self, project: AlembicProject) -> None:
         project.replace(project.env_py, "connectable.connect()", "connectable.begin()")
-        assert mistake(project, "check").startswith("env.py hands Alembic a connection with a")
+        assert (
+            mistake(project, "check")
+            .partition(" hands ")[2]
+            .startswith("Alembic a connection with a")
+        )
 
     def test_database_that_refuses(self, project: AlembicProject, database_url: URL) -> None:
         project.replace(
@@ -190,6 +210,20 @@ def test_comparison_leaves_the_database_usable(
     before = connection.execute("SELECT count(*) FROM pg_class").fetchone()
     found(project)
     assert connection.execute("SELECT count(*) FROM pg_class").fetchone() == before
+
+
+def test_nothing_is_cut_off_on_a_narrow_terminal() -> None:
+    name = "a_name_of_a_constraint_that_is_longer_than_the_terminal"
+    report = check.Report([check.Difference("f", f"add {name}")], [Finding("f", "c", "t", name)])
+    console = Console(file=io.StringIO(), force_terminal=True, width=40, color_system=None)
+
+    check._print(report, console)
+
+    assert isinstance(console.file, io.StringIO)
+    output = console.file.getvalue()
+    assert "…" not in output
+    assert "".join(output.split()).count(name) == 2
+    assert max(map(len, output.splitlines())) <= 40
 
 
 METADATA = MetaData()

@@ -11,6 +11,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import URL, make_url
 
+from tests.test_settings import UNREADABLE
+
 MODELS = """
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
 
@@ -174,7 +176,7 @@ class TestMistakes:
     def test_unknown_setting(self, project: AlembicProject) -> None:
         project.pyproject.write_text('[tool.alembic-fixups]\nlock-timeuot = "5s"\n')
         assert mistake(project, "check") == (
-            f"{project.pyproject}:2: unknown key 'lock-timeuot'; did you mean 'lock-timeout'?"
+            "pyproject.toml:2: unknown key 'lock-timeuot'; did you mean 'lock-timeout'?"
         )
 
     def test_settings_that_are_no_toml(self, project: AlembicProject) -> None:
@@ -184,6 +186,104 @@ class TestMistakes:
     def test_configuration_that_is_none(self, project: AlembicProject) -> None:
         project.ini.write_text("script_location = migrations\n")
         assert mistake(project, "check").startswith("alembic.ini: File contains no section headers")
+
+    @pytest.mark.parametrize("command", ["check", "init"])
+    def test_settings_that_cannot_be_used_by_alembic_either(
+        self, project: AlembicProject, command: str
+    ) -> None:
+        project.pyproject.write_bytes(b"name = '\xe9'\n")
+        assert mistake(project, command) == "pyproject.toml:1: not UTF-8, which TOML has to be"
+        project.pyproject.write_text("tool = 3\n")
+        assert mistake(project, command) == "pyproject.toml:1: tool has to be a table"
+        project.pyproject.unlink()
+        project.pyproject.symlink_to(UNREADABLE)
+        assert mistake(project, command) == "pyproject.toml: cannot be read: Input/output error"
+
+    def test_configuration_that_is_not_utf_8(self, project: AlembicProject) -> None:
+        project.ini.write_bytes(b"[alembic]\nx = \xe9\n")
+        assert mistake(project, "check").startswith("alembic.ini: 'utf-8' codec can't decode")
+
+    def test_configuration_that_cannot_be_read(self, project: AlembicProject) -> None:
+        project.ini.unlink()
+        project.ini.symlink_to(UNREADABLE)
+        assert mistake(project, "check") == "alembic.ini: cannot be read: Input/output error"
+
+    def test_configuration_with_a_bad_interpolation(self, project: AlembicProject) -> None:
+        project.replace(project.ini, "script_location = ", "script_location = %(nowhere)s/")
+        assert mistake(project, "check").startswith("alembic.ini: Bad value substitution: option")
+
+    def test_configuration_with_a_bad_number(self, project: AlembicProject) -> None:
+        project.replace(project.ini, "[alembic]\n", "[alembic]\ntruncate_slug_length = x\n")
+        assert mistake(project, "check").startswith("alembic.ini: invalid literal for int()")
+
+    @pytest.mark.parametrize("command", ["check", "init"])
+    def test_no_env_py(self, project: AlembicProject, command: str) -> None:
+        project.pyproject.write_text(SETTINGS)
+        project.env_py.unlink()
+        assert mistake(project, command) == (
+            "migrations/env.py: cannot be read: No such file or directory"
+        )
+        project.env_py.symlink_to(UNREADABLE)
+        assert mistake(project, command) == "migrations/env.py: cannot be read: Input/output error"
+
+    def test_another_database_that_is_not_at_the_head(self, project: AlembicProject) -> None:
+        project.replace(
+            project.ini, NOWHERE.render_as_string(hide_password=False), "sqlite:///test.db"
+        )
+        project.pyproject.write_text(SETTINGS)
+        project.alembic("revision", "-m", "first")
+        assert mistake(project, "check") == (
+            "migrations/env.py: this is a project for sqlite; alembic-fixups is for PostgreSQL."
+        )
+
+    def test_paths_from_another_folder(self, project: AlembicProject) -> None:
+        project.pyproject.write_text("[tool.alembic-fixups]\nx = 1\n")
+        for folder in ("migrations", "/"):
+            done = subprocess.run(
+                [sys.executable, "-m", "alembic_fixups.cli", "-c", project.ini, "check"],
+                cwd=project.folder / folder,
+                capture_output=True,
+                text=True,
+            )
+            assert done.stderr.startswith(f"Error: {project.pyproject}:2: unknown key 'x'")
+
+
+def run_into(project: AlembicProject, output: str, *arguments: str) -> tuple[int, str]:
+    """The exit code and stderr of a command whose output goes to what the shell calls *output*."""
+    command = [sys.executable, "-m", "alembic_fixups.cli", *arguments]
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {output}; exit ${{PIPESTATUS[0]}}', "bash", *command],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["init", "--dry-run"]])
+def test_full_output(project: AlembicProject, arguments: list[str]) -> None:
+    assert run_into(project, "> /dev/full", *arguments) == (2, "Error: No space left on device\n")
+    assert run_into(project, "> /dev/full 2> /dev/full", *arguments) == (2, "")
+
+
+def test_closed_output(project: AlembicProject) -> None:
+    # The reader is gone before the first line.
+    assert run_into(project, "| exec 0<&-", "init", "--dry-run") == (2, "")
+    assert run_into(project, ">&-", "init", "--dry-run") == (1, "")
+    code, errors = run_into(project, "| exec 0<&-", "--help")
+    assert (code != 0, errors) == (True, "")
+
+
+def test_output_without_unicode(project: AlembicProject) -> None:
+    project.models.write_text(MODELS)
+    project.replace(
+        project.env_py,
+        "        context.configure(\n            connection",
+        "        # caf\xe9\n        context.configure(\n            connection",
+    )
+    done = project.run("init", "--dry-run", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "caf\\xe9" in done.stdout
 
 
 def test_init_without_metadata(project: AlembicProject) -> None:

@@ -1,6 +1,7 @@
 """``alembic-fixups init``: what becomes of env.py and of pyproject.toml."""
 
 import os
+import sys
 import textwrap
 import tomllib
 from dataclasses import replace
@@ -11,10 +12,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import URL
 
-from alembic_fixups import settings_edit
+from alembic_fixups import init, settings_edit
+from alembic_fixups.cli import Options
 from alembic_fixups.env_edit import EnvEdit, edit_env
 from alembic_fixups.fixups import all_fixups
-from alembic_fixups.project import ProjectError
+from alembic_fixups.project import ProjectError, load
 from alembic_fixups.settings import Model
 from alembic_fixups.settings_edit import edit_settings
 from tests.test_cli import MODELS, NOWHERE, AlembicProject, mistake
@@ -374,6 +376,18 @@ EDITS = {
         context.configure(connection=c, autogenerate_plugins=["alembic_fixups"])
         """,
     ),
+    "a wrong name of the plugin": (
+        """
+        from alembic import context
+        context.configure(a, autogenerate_plugins=["alembic.autogenerate.*", "alembic-fixups"])
+        context.configure(b, autogenerate_plugins=['alembic_fixups.*', "alembic.autogenerate.*"])
+        """,
+        """
+        from alembic import context
+        context.configure(a, autogenerate_plugins=["alembic.autogenerate.*", "alembic_fixups"])
+        context.configure(b, autogenerate_plugins=['alembic_fixups', "alembic.autogenerate.*"])
+        """,
+    ),
     "tabs": (
         "from alembic import context\ndef f(c):\n\tcontext.configure(connection=c)\n",
         "from alembic import context\ndef f(c):\n\tcontext.configure(\n\t\tconnection=c,\n"
@@ -407,6 +421,11 @@ LEFT_ALONE = {
         'context.configure(connection=c, autogenerate_plugins=["x"] + MORE)',
         [(2, 'autogenerate_plugins is no literal list; add "alembic_fixups" to it')],
     ),
+    "dynamic, with a wrong name": (
+        'PLUGINS = ["alembic.autogenerate.*", "alembic-fixups"]\n'
+        "context.configure(connection=c, autogenerate_plugins=PLUGINS)",
+        [(3, '"alembic-fixups" is no name of the plugin; write "alembic_fixups"')],
+    ),
     "dynamic, with the plugin": (
         'PLUGINS = ["alembic.autogenerate.*", "alembic_fixups"]\n'
         "context.configure(connection=c, autogenerate_plugins=PLUGINS)",
@@ -415,6 +434,10 @@ LEFT_ALONE = {
     "there already": (
         "context.configure(connection=c, autogenerate_plugins=['x', 'alembic_fixups'])",
         [],
+    ),
+    "there already, and with a wrong name": (
+        "context.configure(c, autogenerate_plugins=['alembic_fixups', 'alembic_fixups.*'])",
+        [(2, '"alembic_fixups.*" is no plugin; take it out')],
     ),
     "through **": (
         'o = dict(autogenerate_plugins=["alembic.autogenerate.*"])\n'
@@ -564,9 +587,72 @@ def test_settings_written_in_a_way_that_cannot_be_added_to(source: str) -> None:
         edit_settings(source.encode(), {"tenant-keys": TABLE}, Path("pyproject.toml"))
 
 
-def test_env_py_that_is_no_python() -> None:
-    with pytest.raises(ProjectError, match=r"^env\.py:2: SyntaxError: "):
-        edit_env(b"x = 1\nprint(\n")
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        (b"x = 1\nprint(\n", "env.py:2: SyntaxError: '(' was never closed"),
+        (
+            b"if x:\ny\n",
+            "env.py:2: IndentationError: expected an indented block after 'if' statement on line 1",
+        ),
+        (b"# coding: nope\n", "env.py:1: SyntaxError: unknown encoding: nope"),
+        (
+            b"x = '\xff'\n",
+            "env.py:1: SyntaxError: (unicode error) 'utf-8' codec can't decode byte 0xff in "
+            "position 0: invalid start byte",
+        ),
+    ],
+)
+def test_env_py_that_is_no_python(source: bytes, message: str) -> None:
+    with pytest.raises(ProjectError) as raised:
+        edit_env(source)
+    assert str(raised.value) == message
+
+
+# Each case: what an online branch does, and the lines where it begins a transaction.
+TRANSACTIONS = {
+    "the engine's": (
+        """
+        with engine.begin() as connection:
+            context.configure(connection=connection)
+            context.run_migrations()
+        """,
+        [2],
+    ),
+    "in a function": (
+        """
+        def migrate(connection):
+            context.configure(connection=connection)
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate)
+        """,
+        [4],
+    ),
+    "as in multidb": (
+        """
+        rec["transaction"] = conn.begin_twophase() if TWO else conn.begin()
+        context.configure(connection=rec["connection"])
+        """,
+        [2, 2],
+    ),
+    "for something else": (
+        """
+        with engine.begin() as connection:
+            connection.execute("CREATE SCHEMA IF NOT EXISTS a")
+        with engine.connect() as connection:
+            context.configure(connection=connection)
+            with context.begin_transaction():
+                context.run_migrations()
+        """,
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("body, lines", TRANSACTIONS.values(), ids=TRANSACTIONS.keys())
+def test_transactions_of_env_py_s_own_are_noted(body: str, lines: list[int]) -> None:
+    source = "from alembic import context\n" + textwrap.dedent(body).lstrip("\n")
+    assert [line for line, _ in edit_env(source.encode()).notes] == lines
 
 
 @pytest.fixture
@@ -654,6 +740,9 @@ def test_multidb(tmp_path: Path, database_url: URL) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "tenant-keys" in project.pyproject.read_text()
+    line = project.env_py.read_text().partition("conn.begin()")[0].count("\n") + 1
+    notes = done.stdout.rpartition("Wrote pyproject.toml\n")[2]
+    assert f"migrations/env.py:{line}: a transaction that env.py begins itself" in notes
     assert (tmp_path / "engine1.sql").read_text() == "kept", "the offline branch was run"
 
 
@@ -751,8 +840,51 @@ def test_models_without_tenants(project: AlembicProject) -> None:
     done = project.run("init", "--yes")
 
     assert done.returncode == 0
-    assert "tenant-keys: nothing to do in these models.\n" in done.stdout
+    assert "\ntenant-keys: " in done.stdout
     assert project.pyproject.read_text() == GENERAL
+
+
+def test_hint_where_nothing_can_be_inferred(
+    project: AlembicProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [fixup] = [fixup for fixup in all_fixups() if fixup.name == "tenant-keys"]
+    hint = "write [tool.alembic-fixups.tenant-keys]\n  levels = [...]"
+    stub = replace(fixup, infer=lambda target: None, hint=lambda target: hint)
+    monkeypatch.setattr(init, "all_fixups", lambda: [stub])
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setattr(sys, "path", [str(project.folder), *sys.path])
+    monkeypatch.delitem(sys.modules, "models", raising=False)
+
+    code = init.run(load(), Options().console(), assume_yes=True, dry_run=False)
+
+    assert code == 0
+    assert f"tenant-keys: {hint}\n" in capsys.readouterr().out
+    sys.modules.pop("models", None)
+
+
+def test_line_100_is_no_emoji(project: AlembicProject) -> None:
+    source = project.env_py.read_text().replace(
+        "connection=connection,", "connection=connection, autogenerate_plugins=PLUGINS,"
+    )
+    lines = source.partition("        context.configure(\n            connection")[0].count("\n")
+    project.env_py.write_text("#\n" * (99 - lines) + source.replace("PLUGINS", "list('x')"))
+
+    assert "migrations/env.py:100: autogen" in project.run("init", "--yes").stdout
+
+
+@pytest.mark.parametrize("name", ["env_py", "pyproject"])
+def test_read_only_file_is_not_replaced(project: AlembicProject, name: str) -> None:
+    project.pyproject.write_text("# mine\n")
+    path: Path = getattr(project, name)
+    path.chmod(0o444)
+    before = project.contents()
+
+    done = project.run("init", "--yes")
+
+    assert done.returncode == 2
+    shown = path.relative_to(project.folder)
+    assert done.stderr == f"Error: {shown}: is read-only; nothing was written.\n"
+    assert project.contents() == before
 
 
 def test_model_that_refers_to_nothing(project: AlembicProject) -> None:
