@@ -86,7 +86,7 @@ def replace(
         *(_index(templates, change) for change in lacking if change.needs_index),
         *(_foreign_key(templates, change) for change in lacking if change.needs_foreign_key),
         *(_validation(templates, change) for change in checked),
-        *(_old_key(templates, change, old) for change in lacking for old in change.left_over),
+        *(unit for change in lacking for unit in _old_keys(templates, change)),
         # Undone last to first: this look comes before anything is validated again.
         *([_Unit([], [_row_security(templates, checked)])] if checked else []),
     ]
@@ -349,26 +349,31 @@ def _validation(templates: Templates, change: Change) -> _Unit:
     return _Unit([validate], [undo])
 
 
-def _old_key(templates: Templates, change: Change, old: ForeignKey) -> _Unit:
-    """A foreign key that the new one takes the place of."""
-    drop = templates.step(
-        "tenant_keys/drop_superseded.sql.j2",
-        f"{change.child}: the foreign key on ({', '.join(old.columns)}) goes; the new one does "
-        "its work.",
-        foreign_keys.exclusive(change.child, change.parent),
-        table=change.child,
-        name=change.final.name,
-        tenant=()
-        if change.wanted.match == "FULL"
-        else [name for name in change.key.columns if name not in change.key.own_columns],
-        deparsed_columns=foreign_keys.deparsed_columns(old, change.parent),
-        known=[
-            foreign_keys.deparsed(other, change.parent)
-            for other in change.old
-            if other.pairs == old.pairs
-        ],
-    )
-    return _Unit([drop], _restore(templates, change, old))
+def _old_keys(templates: Templates, change: Change) -> list[_Unit]:
+    """The foreign keys that the new one takes the place of, whatever their names are elsewhere."""
+    tenant = [name for name in change.key.columns if name not in change.key.own_columns]
+    units = []
+    for pairs in dict.fromkeys(old.pairs for old in change.old):
+        same = [old for old in change.old if old.pairs == pairs]
+        drop = templates.step(
+            "tenant_keys/drop_superseded.sql.j2",
+            f"{change.child}: the foreign key on ({', '.join(same[0].columns)}) goes; the new one "
+            "does its work.",
+            foreign_keys.exclusive(change.child, change.parent),
+            table=change.child,
+            name=change.final.name,
+            tenant=() if change.wanted.match == "FULL" else tenant,
+            deparsed_columns=foreign_keys.deparsed_columns(same[0], change.parent),
+            known=[foreign_keys.deparsed(old, change.parent) for old in same],
+        )
+        restored = [
+            step
+            for old in same
+            if old in change.left_over
+            for step in _restore(templates, change, old)
+        ]
+        units.append(_Unit([drop], restored))
+    return units
 
 
 def _restore(
