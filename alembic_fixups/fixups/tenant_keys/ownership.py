@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from alembic.operations import ops
 from sqlalchemy import ForeignKeyConstraint
 
-from alembic_fixups.catalog import Index, Relation
+from alembic_fixups.catalog import Index
 from alembic_fixups.fixups.tenant_keys.difference import Change
 from alembic_fixups.fixups.tenant_keys.rewrite import CompositeKey
+from alembic_fixups.fixups.tenant_keys.wishes import pairs_of
 from alembic_fixups.rendering.quoting import fit_identifier
 from alembic_fixups.run import Run
 
@@ -37,7 +38,7 @@ def owns(keys: Sequence[CompositeKey], run: Run, operation: ops.MigrateOperation
         if isinstance(undone, ops.CreateForeignKeyOp):
             return _owns_foreign_key(keys, run, undone)
         if isinstance(undone, ops.CreateUniqueConstraintOp):
-            return _is_rested_on(keys, run, undone.table_name, undone.schema, undone.columns)
+            return _is_rested_on(keys, run, undone)
         return False
     if isinstance(operation, ops.CreateUniqueConstraintOp):
         table = run.target.find(operation.schema, operation.table_name)
@@ -74,15 +75,24 @@ def _owns_foreign_key(
 
 
 def _is_rested_on(
-    keys: Sequence[CompositeKey],
-    run: Run,
-    table: str,
-    schema: str | None,
-    columns: Sequence[str],
+    keys: Sequence[CompositeKey], run: Run, operation: ops.CreateUniqueConstraintOp
 ) -> bool:
-    """A key that the models do not name as it is, but that our foreign keys refer to."""
-    own = run.target.find(schema, table)
-    return any(key.parent == own and set(key.unique.columns) == set(columns) for key in keys)
+    """A key on the columns that our foreign keys refer to, which the models name otherwise.
+
+    Also one that is deferrable, on which none can rest: Alembic does not see that it is, and its
+    downgrade would not bring it back so.
+    """
+    table = run.target.find(operation.schema, operation.table_name)
+    return any(
+        key.parent == table and set(key.parent_columns) == set(operation.columns) for key in keys
+    )
+
+
+def _index(run: Run, table: str | None, name: object) -> Index | None:
+    """The index of that name on a table of the models, as the database has it."""
+    relation = run.relation(run.target.table(table)) if table is not None else None
+    indexes = relation.indexes if relation is not None else []
+    return next((index for index in indexes if index.name == name), None)
 
 
 def _owns_new_index(keys: Sequence[CompositeKey], run: Run, operation: ops.CreateIndexOp) -> bool:
@@ -102,28 +112,21 @@ def _owns_new_index(keys: Sequence[CompositeKey], run: Run, operation: ops.Creat
 
 def _owns_dropped_index(keys: Sequence[CompositeKey], run: Run, operation: ops.DropIndexOp) -> bool:
     table = run.target.find(operation.schema, operation.table_name or "")
-    if table is None:
-        return False
-    relation = run.relation(run.target.table(table))
-    index = next(
-        (
-            item
-            for item in (relation.indexes if relation else ())
-            if item.name == operation.index_name
-        ),
-        None,
-    )
+    index = _index(run, table, operation.index_name)
     return index is not None and any(
-        (key.child == table and key.index.added and _serves_alone(relation, index, key))
+        (key.child == table and _serves_alone(run, index, key))
         or (key.parent == table and index.is_key_of(key.parent_columns))
         for key in keys
     )
 
 
-def _serves_alone(relation: Relation | None, index: Index, key: CompositeKey) -> bool:
+def _serves_alone(run: Run, index: Index, key: CompositeKey) -> bool:
     """Whether *index* covers the key and the one that the rewrite adds is not there."""
-    names = {item.name for item in relation.indexes} if relation is not None else set()
-    return index.covers(key.columns) and key.index.name not in names
+    return (
+        key.index.added
+        and index.covers(key.columns)
+        and _index(run, key.child, key.index.name) is None
+    )
 
 
 def take_out_of_new_tables(upgrade_ops: ops.UpgradeOps, changes: Sequence[Change]) -> None:
@@ -138,12 +141,8 @@ def take_out_of_new_tables(upgrade_ops: ops.UpgradeOps, changes: Sequence[Change
                     and any(
                         (change.child.schema, change.child.name)
                         == (operation.schema, operation.table_name)
-                        and _pairs(item) == change.key.pairs
+                        and pairs_of(item) == change.key.pairs
                         for change in changes
                     )
                 )
             ]
-
-
-def _pairs(constraint: ForeignKeyConstraint) -> frozenset[tuple[str, str]]:
-    return frozenset((element.parent.name, element.column.name) for element in constraint.elements)
