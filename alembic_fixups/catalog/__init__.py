@@ -1,6 +1,6 @@
 """The database as it is: what the system catalogs say, as plain data."""
 
-from alembic_fixups.catalog.model import Catalog, ForeignKey, Index, Key, Relation
+from alembic_fixups.catalog.model import Catalog, Column, ForeignKey, Index, Key, Relation
 from alembic_fixups.catalog.queries import read
 
-__all__ = ["Catalog", "ForeignKey", "Index", "Key", "Relation", "read"]
+__all__ = ["Catalog", "Column", "ForeignKey", "Index", "Key", "Relation", "read"]

@@ -110,6 +110,23 @@ class Index:
         )
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column (``pg_attribute``).
+
+    Attributes:
+        not_null: whether it is NOT NULL.
+        type: name of its type, as in ``int4``.
+        operators: schema of the type's operators where it is not pg_catalog, as for citext.
+        collation: schema and name of its collation, None for a type that has none.
+    """
+
+    not_null: bool
+    type: str
+    operators: str | None = None
+    collation: tuple[str, str] | None = None
+
+
 @dataclass
 class Relation:
     """A table, partitioned table, view, materialised view or foreign table (``pg_class``).
@@ -119,7 +136,7 @@ class Relation:
         visible: whether the bare name means this one under the session's search_path.
         partition: whether it is a partition of another table.
         partition_key: the columns that a partitioned table is partitioned by, "" for an expression.
-        columns: its columns by name, with whether they are NOT NULL.
+        columns: its columns by name.
     """
 
     oid: int
@@ -129,7 +146,7 @@ class Relation:
     visible: bool
     partition: bool
     partition_key: tuple[str, ...] = ()
-    columns: dict[str, bool] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
     foreign_keys: list[ForeignKey] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     indexes: list[Index] = field(default_factory=list)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from alembic_fixups.catalog.model import Action, Catalog, ForeignKey, Index, Key, Relation
+from alembic_fixups.catalog.model import Action, Catalog, Column, ForeignKey, Index, Key, Relation
 
 _ACTIONS: dict[str, Action] = {
     "a": "NO ACTION",
@@ -38,10 +38,16 @@ SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid),
 """
 
 _COLUMNS = f"""
-SELECT a.attrelid, a.attnum, a.attname, a.attnotnull
+SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, t.typname,
+       CASE WHEN t.typtype = 'b' AND s.nspname <> 'pg_catalog' THEN s.nspname END,
+       l.nspname, o.collname
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  JOIN pg_catalog.pg_namespace s ON s.oid = t.typnamespace
+  LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation
+  LEFT JOIN pg_catalog.pg_namespace l ON l.oid = o.collnamespace
  WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {_OURS}
  ORDER BY a.attrelid, a.attnum
 """
@@ -91,9 +97,11 @@ def read(connection: Connection) -> Catalog:
         relations[oid] = Relation(oid, schema, name, kind, visible, partition)
         partition_keys[oid] = partition_key or []
     names: dict[int, dict[int, str]] = {}
-    for oid, number, name, not_null in _rows(connection, _COLUMNS):
+    for row in _rows(connection, _COLUMNS):
+        oid, number, name, not_null, kind, operators, schema, collation = row
         names.setdefault(oid, {})[number] = name
-        relations[oid].columns[name] = not_null
+        collations = None if collation is None else (schema, collation)
+        relations[oid].columns[name] = Column(not_null, kind, operators, collations)
     for oid, numbers in partition_keys.items():
         relations[oid].partition_key = tuple(names[oid].get(number, "") for number in numbers)
     constraints = _CONSTRAINTS.format(

@@ -17,15 +17,15 @@ def add(
     parent: TableName,
     what: str,
     *,
-    replaced: ForeignKey | None = None,
+    replaced: Sequence[ForeignKey] = (),
     invalidated: bool = False,
     partitioned: bool = False,
 ) -> Step:
     """Adds *key* NOT VALID, so that only new rows are checked.
 
-    Where a constraint of its name is there it has to be this one, or *replaced*, which is dropped
-    in the same statement; with *invalidated* also this one if it is valid. A partitioned table
-    cannot have it NOT VALID before PostgreSQL 18 and then gets it with its rows checked.
+    Where a constraint of its name is there it has to be this one, or one of *replaced*, which is
+    dropped in the same statement; with *invalidated* also this one if it is valid. A partitioned
+    table cannot have it NOT VALID before PostgreSQL 18 and then gets it with its rows checked.
     """
     duration = (
         "; on this partitioned table, before PostgreSQL 18, while the rows are checked"
@@ -33,7 +33,7 @@ def add(
         else " for a catalog change"
     )
     if invalidated:
-        replaced = key
+        replaced = (key,)
     return templates.step(
         "common/add_foreign_key.sql.j2",
         what,
@@ -45,7 +45,7 @@ def add(
         columns=deparsed_columns(key, parent),
         constraint_comment=key.comment,
         not_valid=key.enforced,
-        replaced=None if replaced is None else deparsed_columns(replaced, parent),
+        replaced=[deparsed(other, parent) for other in replaced],
         invalidated=invalidated,
         partitioned=partitioned,
     )

@@ -41,6 +41,7 @@ def create(
         "waits for older transactions.",
         table=table,
         index=name,
+        qualified=table.sibling(name),
         columns=columns,
         unique=unique,
         partitioned=partitioned,

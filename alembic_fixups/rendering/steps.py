@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -33,6 +33,17 @@ class Step:
     comment: str
     sql: str
     autocommit: bool = True
+
+
+@dataclass
+class Unit:
+    """Some steps and those that undo them.
+
+    Units are undone in the reverse of their order.
+    """
+
+    upgrade: list[Step]
+    downgrade: list[Step] = field(default_factory=list)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -10,7 +9,7 @@ from typing import Any, cast
 
 from sqlalchemy import Table
 
-from alembic_fixups.catalog import ForeignKey, Relation
+from alembic_fixups.catalog import Column, ForeignKey, Relation
 from alembic_fixups.catalog.model import Action
 from alembic_fixups.fixups.tenant_keys.rewrite import CompositeKey
 from alembic_fixups.fixups.tenant_keys.settings import NAME
@@ -62,12 +61,16 @@ class Change:
 
     @property
     def is_there(self) -> bool:
-        """Whether both tables have all the columns already, before this revision."""
+        """Whether both tables have all the columns already, of types that can be compared."""
         return (
             self.relation is not None
             and self.parent_relation is not None
             and set(self.key.columns) <= self.relation.columns.keys()
             and set(self.key.parent_columns) <= self.parent_relation.columns.keys()
+            and all(
+                _can_compare(self.relation.columns[name], self.parent_relation.columns[other])
+                for name, other in zip(self.key.columns, self.key.parent_columns, strict=True)
+            )
         )
 
     @property
@@ -159,6 +162,17 @@ def _compare(key: CompositeKey, run: Run) -> Change | None:
     )
 
 
+_FAMILIES = (
+    {"int2", "int4", "int8", "numeric"},
+    {"text", "varchar", "bpchar"},
+)
+
+
+def _can_compare(column: Column, other: Column) -> bool:
+    types = {column.type, other.type}
+    return len(types) == 1 or any(types <= family for family in _FAMILIES)
+
+
 def _own_keys(relation: Relation | None) -> list[ForeignKey]:
     return [] if relation is None else [fk for fk in relation.foreign_keys if not fk.inherited]
 
@@ -183,21 +197,15 @@ def _same_options(fk: ForeignKey, wanted: ForeignKey) -> bool:
 
 
 def _wanted(key: CompositeKey, parent: Relation | None) -> ForeignKey:
-    action, _, columns = key.on_delete.partition("(")
-    set_columns = tuple(
-        name
-        for name in key.own_columns
-        if re.search(rf'(^|[\s,"]){re.escape(name)}($|[\s,")])', columns)
-    )
     initially = key.initially.upper() == "DEFERRED"
     return ForeignKey(
         name=key.name,
         columns=key.columns,
         referred=parent.oid if parent is not None else 0,
         referred_columns=key.parent_columns,
-        on_delete=_action(action),
+        on_delete=_action(key.on_delete.partition("(")[0]),
         on_update=_action(key.on_update),
-        set_columns=set_columns,
+        set_columns=key.set_columns,
         deferrable=key.deferrable or initially,
         initially_deferred=initially,
         match="FULL" if key.match.upper() == "FULL" else "SIMPLE",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,6 +75,7 @@ class CompositeKey:
         own_columns: those of *columns* that say which row of the tenant is meant.
         on_delete, on_update, deferrable, initially, match: as in the constraint; "" where not
             given.
+        set_columns: the columns that *on_delete* is limited to.
         unique: the parent's key.
         index: the child's index.
         replaced: what the foreign keys refer to that this one takes the place of, each as pairs
@@ -92,6 +94,7 @@ class CompositeKey:
     deferrable: bool
     initially: str
     match: str
+    set_columns: tuple[str, ...]
     unique: UniqueKey
     index: CoveringIndex
     replaced: tuple[frozenset[tuple[str, str]], ...]
@@ -166,6 +169,7 @@ def _put(target: Target, wish: Wish) -> CompositeKey:
         deferrable=bool(declared.deferrable),
         initially=declared.initially or "",
         match=declared.match or "",
+        set_columns=_set_columns(declared.ondelete or ""),
         unique=unique,
         index=index,
         replaced=() if nullable_tenant else replaced_by(wish),
@@ -198,8 +202,19 @@ def _limited(action: str | None, columns: Sequence[str]) -> str | None:
     """ON DELETE SET NULL and SET DEFAULT for the own columns only, not for the tenant's."""
     if action is None or not action.upper().startswith("SET") or "(" in action:
         return action
-    quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
+    # By this parameter style SQLAlchemy does not double a percent sign.
+    dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+    quote = dialect.identifier_preparer.quote
     return f"{action.upper()} ({', '.join(quote(column) for column in columns)})"
+
+
+def _set_columns(action: str) -> tuple[str, ...]:
+    """The columns in parentheses behind SET NULL or SET DEFAULT, as the models may write them."""
+    _, _, names = action.partition("(")
+    return tuple(
+        quoted.replace('""', '"') if quoted else bare.lower()
+        for quoted, bare in re.findall(r'"((?:[^"]|"")*)"|([^\s,()"]+)', names)
+    )
 
 
 def _put_unique(target: Target, key: str, columns: tuple[str, ...]) -> UniqueKey:

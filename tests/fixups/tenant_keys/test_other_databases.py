@@ -290,9 +290,7 @@ def test_the_old_key_goes_under_whatever_name_where_the_new_one_was_to_take_its_
 
 
 @ONE_VERSION
-def test_an_old_key_with_other_options_stays_beside_the_new_one(
-    basic: Project, connection: Connection
-) -> None:
+def test_an_old_key_with_other_options_stays(basic: Project, connection: Connection) -> None:
     """The new key would not do the same, nor could the downgrade bring it back."""
     basic.autogenerate(**OPTIONS)
     run(
@@ -301,11 +299,11 @@ def test_an_old_key_with_other_options_stays_beside_the_new_one(
         " ADD CONSTRAINT elsewhere FOREIGN KEY (engagement_id)"
         "   REFERENCES migration.engagements ON DELETE RESTRICT",
     )
-    with pytest.raises(DBAPIError, match=r"another foreign key here .*: elsewhere, FOREIGN KEY"):
+    with pytest.raises(DBAPIError, match=r"another foreign key .*: elsewhere, FOREIGN KEY"):
         basic.upgrade()
     there = constraints(connection, "assets")
     assert there["elsewhere"].endswith("ON DELETE RESTRICT")
-    assert there["fk_assets_client_account_id_engagement_id"].endswith("ON DELETE CASCADE")
+    assert "fk_assets_client_account_id_engagement_id" not in there, "nothing has been changed"
     run(
         connection,
         "ALTER TABLE migration.assets DROP CONSTRAINT elsewhere,"
