@@ -209,7 +209,8 @@ def generate(stage: Stage) -> None:
     expect("drop_table" not in source, "no live table is dropped")
     expect("import alembic_fixups" not in source, "the migration stands on its own")
 
-    head, _, _ = source.partition("    # tenant-keys looks at the rows")
+    head, _, _ = source.partition("    # tenant-keys looks at")
+    expect(len(head.splitlines()) < 40, "the looks come first")
     stage.code(head.rstrip(), "python")
     changes = source[source.index("    # tenant-keys makes these changes:") :]
     changes, _, _ = changes.partition("    with op.get_context()")
