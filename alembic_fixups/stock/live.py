@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from alembic.operations import ops
 from sqlalchemy import Connection, text
 
-from alembic_fixups.report import Finding
+from alembic_fixups.report import Finding, Severity
 from alembic_fixups.stock.tree import Predicate, table_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ def live_tables(run: Run) -> Predicate:
         if isinstance(operation, ops.DropTableOp):
             code, message = reason
             name = ".".join(part for part in table if part is not None)
-            finding = Finding("alembic", code, name, message)
+            # There is nothing for anybody to do about a partition.
+            severity: Severity = "info" if code == "live-partition" else "warning"
+            finding = Finding("alembic", code, name, message, severity)
             if finding not in run.findings:
                 run.findings.append(finding)
         return True

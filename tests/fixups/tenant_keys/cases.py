@@ -416,6 +416,5 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
         INSERT INTO migration.events SELECT n, 1 + n % 2, 10, n FROM generate_series(1, 9) AS n;
         """,
         schemas=("migration",),
-        findings=frozenset({"live-partition"}),
     ),
 ]
