@@ -150,7 +150,6 @@ class Relation:
     foreign_keys: list[ForeignKey] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     indexes: list[Index] = field(default_factory=list)
-    constraint_names: set[str] = field(default_factory=set)
 
     @property
     def primary_key(self) -> tuple[str, ...]:

@@ -110,7 +110,6 @@ def read(connection: Connection) -> Catalog:
     )
     for oid, name, *constraint in _rows(connection, constraints):
         if oid in relations:
-            relations[oid].constraint_names.add(name)
             _add_constraint(relations[oid], name, names, *constraint)
     for oid, index, name, numbers, width, *flags in _rows(connection, _INDEXES):
         if oid in relations:

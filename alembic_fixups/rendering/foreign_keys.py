@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import cast, get_args
 
 from alembic_fixups.catalog import ForeignKey
+from alembic_fixups.catalog.model import Action
 from alembic_fixups.rendering import quoting
 from alembic_fixups.rendering.steps import Step
 from alembic_fixups.rendering.templates import TableName, Templates
@@ -81,6 +84,22 @@ def drop(
 def exclusive(table: TableName, parent: TableName) -> str:
     """What dropping a foreign key locks."""
     return f"ACCESS EXCLUSIVE on {table} and {parent} for a catalog change: reads and writes wait."
+
+
+def referential_action(written: str | None) -> tuple[Action, tuple[str, ...]]:
+    """An action as the models write it, with the columns in parentheses that it is limited to.
+
+    Raises:
+        ValueError: it is no referential action.
+    """
+    action, _, columns = (written or "NO ACTION").partition("(")
+    action = " ".join(action.upper().split())
+    if action not in get_args(Action):
+        raise ValueError(f"no referential action: {written!r}")
+    return cast(Action, action), tuple(
+        quoted.replace('""', '"') if quoted else bare.lower()
+        for quoted, bare in re.findall(r'"((?:[^"]|"")*)"|([^\s,()"]+)', columns)
+    )
 
 
 def definition(key: ForeignKey, parent: TableName) -> str:

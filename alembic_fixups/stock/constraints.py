@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -11,7 +10,6 @@ from sqlalchemy import ClauseElement, TextClause
 from sqlalchemy.dialects import postgresql
 
 from alembic_fixups.catalog import ForeignKey
-from alembic_fixups.catalog.model import Action
 from alembic_fixups.rendering import foreign_keys, quoting
 from alembic_fixups.rendering.steps import Step
 from alembic_fixups.rendering.templates import TableName, Templates
@@ -20,7 +18,6 @@ from alembic_fixups.stock.tree import table_of
 # The parameter style decides whether SQLAlchemy doubles a percent sign.
 DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 COMPILER = DIALECT.ddl_compiler(DIALECT, None)  # type: ignore[arg-type]
-_ACTION = re.compile(r"\s*(?P<action>[a-z ]*[a-z])\s*(?:\((?P<columns>.*)\))?\s*", re.I | re.S)
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def _step(
         what,
         locks,
         table=table,
-        present=table.oid.removesuffix("::regclass"),
+        present=table.text,
         name=name,
         constraint=constraint,
     )
@@ -151,7 +148,7 @@ def _expression(condition: str | ClauseElement) -> str:
 
 def _foreign_key(operation: ops.CreateForeignKeyOp) -> ForeignKey:
     options = operation.kw
-    on_delete, set_columns = _action(options.get("ondelete"))
+    on_delete, set_columns = foreign_keys.referential_action(options.get("ondelete"))
     deferred = str(options.get("initially")).upper() == "DEFERRED"
     return ForeignKey(
         name="",
@@ -159,24 +156,9 @@ def _foreign_key(operation: ops.CreateForeignKeyOp) -> ForeignKey:
         referred=0,
         referred_columns=tuple(map(str, operation.remote_cols)),
         on_delete=on_delete,
-        on_update=_action(options.get("onupdate"))[0],
+        on_update=foreign_keys.referential_action(options.get("onupdate"))[0],
         set_columns=set_columns,
         deferrable=bool(options.get("deferrable")) or deferred,
         initially_deferred=deferred,
         match="FULL" if str(options.get("match")).upper() == "FULL" else "SIMPLE",
     )
-
-
-def _action(written: str | None) -> tuple[Action, tuple[str, ...]]:
-    """A referential action as the models write it, with the columns it is limited to."""
-    match = _ACTION.fullmatch(written or "NO ACTION")
-    if match is None:
-        raise ValueError(f"no referential action: {written!r}")
-    columns = tuple(_unquoted(part.strip()) for part in (match["columns"] or "").split(",") if part)
-    return cast(Action, " ".join(match["action"].upper().split())), columns
-
-
-def _unquoted(identifier: str) -> str:
-    if identifier.startswith('"'):
-        return identifier[1:-1].replace('""', '"')
-    return identifier.lower()

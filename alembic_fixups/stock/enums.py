@@ -56,7 +56,7 @@ class EnumTypes:
             f"Create the enum type {name}, which this revision is the first to use.",
             "nothing that exists.",
             type=name,
-            regtype=name.oid.removesuffix("::regclass"),
+            regtype=name.text,
             labels=list(enum.enums),
         )
         drop = self._templates.step(

@@ -27,7 +27,7 @@ def replace(templates: Templates, index: ops.CreateIndexOp) -> Step:
         f"ACCESS EXCLUSIVE on {table} while the index is built.",
         table=table,
         index=name,
-        present=name.oid.removesuffix("::regclass"),
+        present=name.text,
         create=_ddl(index, table),
         create_twin=_ddl(index, TableName("pg_temp", "fixup_twin")),
     )
@@ -52,7 +52,7 @@ def drop(templates: Templates, index: ops.CreateIndexOp) -> Step:
         f"{table}: drop the index {name.name}, unless it is that of a constraint already.",
         f"ACCESS EXCLUSIVE on {table} for a catalog change.",
         index=name,
-        present=name.oid.removesuffix("::regclass"),
+        present=name.text,
     )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Table
 
 from alembic_fixups.catalog import Column, ForeignKey, Relation
-from alembic_fixups.catalog.model import Action
 from alembic_fixups.fixups.tenant_keys.rewrite import CompositeKey
 from alembic_fixups.fixups.tenant_keys.settings import NAME
+from alembic_fixups.rendering import foreign_keys
 from alembic_fixups.rendering.templates import TableName
 from alembic_fixups.report import Finding
 from alembic_fixups.run import Run
@@ -197,23 +197,21 @@ def _same_options(fk: ForeignKey, wanted: ForeignKey) -> bool:
 
 
 def _wanted(key: CompositeKey, parent: Relation | None) -> ForeignKey:
+    on_delete, set_columns = foreign_keys.referential_action(key.on_delete)
+    on_update, _ = foreign_keys.referential_action(key.on_update)
     initially = key.initially.upper() == "DEFERRED"
     return ForeignKey(
         name=key.name,
         columns=key.columns,
         referred=parent.oid if parent is not None else 0,
         referred_columns=key.parent_columns,
-        on_delete=_action(key.on_delete.partition("(")[0]),
-        on_update=_action(key.on_update),
-        set_columns=key.set_columns,
+        on_delete=on_delete,
+        on_update=on_update,
+        set_columns=set_columns,
         deferrable=key.deferrable or initially,
         initially_deferred=initially,
         match="FULL" if key.match.upper() == "FULL" else "SIMPLE",
     )
-
-
-def _action(text: str) -> Action:
-    return cast("Action", " ".join(text.upper().split()) or "NO ACTION")
 
 
 def _has_key(parent: Relation, key: CompositeKey) -> bool:

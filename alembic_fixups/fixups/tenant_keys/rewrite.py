@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,7 +74,6 @@ class CompositeKey:
         own_columns: those of *columns* that say which row of the tenant is meant.
         on_delete, on_update, deferrable, initially, match: as in the constraint; "" where not
             given.
-        set_columns: the columns that *on_delete* is limited to.
         unique: the parent's key.
         index: the child's index.
         replaced: what the foreign keys refer to that this one takes the place of, each as pairs
@@ -94,7 +92,6 @@ class CompositeKey:
     deferrable: bool
     initially: str
     match: str
-    set_columns: tuple[str, ...]
     unique: UniqueKey
     index: CoveringIndex
     replaced: tuple[frozenset[tuple[str, str]], ...]
@@ -169,7 +166,6 @@ def _put(target: Target, wish: Wish) -> CompositeKey:
         deferrable=bool(declared.deferrable),
         initially=declared.initially or "",
         match=declared.match or "",
-        set_columns=_set_columns(declared.ondelete or ""),
         unique=unique,
         index=index,
         replaced=() if nullable_tenant else replaced_by(wish),
@@ -206,15 +202,6 @@ def _limited(action: str | None, columns: Sequence[str]) -> str | None:
     dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
     quote = dialect.identifier_preparer.quote
     return f"{action.upper()} ({', '.join(quote(column) for column in columns)})"
-
-
-def _set_columns(action: str) -> tuple[str, ...]:
-    """The columns in parentheses behind SET NULL or SET DEFAULT, as the models may write them."""
-    _, _, names = action.partition("(")
-    return tuple(
-        quoted.replace('""', '"') if quoted else bare.lower()
-        for quoted, bare in re.findall(r'"((?:[^"]|"")*)"|([^\s,()"]+)', names)
-    )
 
 
 def _put_unique(target: Target, key: str, columns: tuple[str, ...]) -> UniqueKey:
