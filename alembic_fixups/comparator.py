@@ -1,6 +1,6 @@
 """Rewrite the desired schema, let Alembic compare it, replace what fixups do better.
 
-The two functions run before and after Alembic's own comparators and know no fixup by name. With
+The functions run before and after Alembic's own comparators and know no fixup by name. With
 no fixup switched on they do nothing at all.
 """
 
@@ -15,10 +15,10 @@ from weakref import WeakKeyDictionary
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
 
-from alembic_fixups import catalog, settings, stock
+from alembic_fixups import catalog, settings, stock, view
 from alembic_fixups.rendering.steps import StepsOp
+from alembic_fixups.report import Refused
 from alembic_fixups.run import Run
 from alembic_fixups.target import Target, UnresolvedReference
 
@@ -44,7 +44,8 @@ def rewrite_target(context: AutogenContext) -> None:
     """Puts the rewritten copy of the models' metadata in the place of the metadata.
 
     Raises:
-        CommandError: the settings, the models or env.py make it impossible; the message says how.
+        CommandError: the settings, the models, env.py or what the database has make it impossible;
+            the message says how.
     """
     migration = context.migration_context
     if context.dialect.name != "postgresql" or context.connection is None:
@@ -56,24 +57,29 @@ def rewrite_target(context: AutogenContext) -> None:
         raise CommandError(str(error)) from error
     if not loaded.active or context.metadata is None:
         return
-    if context.connection.get_execution_options().get("schema_translate_map"):
-        raise CommandError(
-            "env.py gives the connection a schema_translate_map; fixups compare with the catalog "
-            "as it is and would find none of the tables. Set the search_path instead"
-        )
     known = catalog.read(context.connection)
     target = Target(context.metadata, context.dialect.default_schema_name or "public")
     run = Run(loaded, target, known, context)
     try:
         for fixup, chosen in loaded.active:
             run.wanted.append((fixup, chosen, fixup.rewrite(target, chosen, known.major_version)))
+        for fixup, chosen, wanted in run.wanted:
+            if fixup.locate is not None:
+                run.moves.extend(fixup.locate(wanted, chosen, run))
     except settings.SettingsError as error:
         raise CommandError(settings.located(error, loaded.path)) from error
-    except UnresolvedReference as error:
+    except (UnresolvedReference, Refused) as error:
         raise CommandError(str(error)) from error
     context.metadata = target.metadata
-    run.pinned = _pin_search_path(context.connection, run)
+    view.show(run)
     _runs[context] = run
+
+
+def name_schemas(context: AutogenContext, schemas: set[str | None]) -> None:
+    """Has Alembic look at the schemas that the models' tables are in."""
+    run = _runs.get(context)
+    if run is not None:
+        view.name_schemas(run, schemas)
 
 
 def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> None:
@@ -81,12 +87,9 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
     run = _runs.pop(context, None)
     if run is None:
         return
-    connection = context.connection
-    assert connection is not None
-    if run.pinned:
-        _set_search_path(connection, run.catalog.search_path)
+    view.restore(run)
 
-    owns: list[Callable[[ops.MigrateOperation], bool]] = [stock.live_tables(run)]
+    owns: list[Callable[[ops.MigrateOperation], bool]] = [stock.live_partitions(run)]
     first: list[StepsOp] = []
     for fixup, chosen, wanted in run.wanted:
         replacement = fixup.replace(wanted, chosen, run, upgrade_ops)
@@ -99,9 +102,9 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
         stock.make_idempotent(upgrade_ops, run)
     upgrade_ops.ops[:] = [*first, *upgrade_ops.ops, *run.operations]
 
-    if run.operations and context.migration_context.environment_context is not None:
+    if (first or run.operations) and context.migration_context.environment_context is not None:
         _refuse_foreign_transaction(context)
-    for operation in run.operations:
+    for operation in (*first, *run.operations):
         for change in operation.changes:
             log.info("Detected %s: %s", operation.fixup, change)
     for finding in sorted(set(run.findings)):
@@ -127,29 +130,3 @@ def _refuse_foreign_transaction(context: AutogenContext) -> None:
             "engine.begin(), take out connection.begin(), and call connection.commit() after a "
             "statement such as SET search_path, before context.configure()."
         )
-
-
-def _pin_search_path(connection: Connection, run: Run) -> bool:
-    """Takes the schemas that the models name themselves off the search_path.
-
-    PostgreSQL leaves the schema out of everything it deparses that the path makes visible: Alembic
-    then sees each foreign key without its schema, and each table twice, once to be dropped.
-    """
-    default = run.target.default_schema
-    named = {table.schema for table in run.target.tables.values()} - {None, default}
-    if named.isdisjoint(run.catalog.schemas_on_path):
-        return False
-    kept = [schema for schema in run.catalog.schemas_on_path if schema not in named]
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    _set_search_path(connection, ", ".join(quote(schema) for schema in kept or [default]))
-    return True
-
-
-def _set_search_path(connection: Connection, path: str) -> None:
-    # Local to the transaction that the comparison runs in, so that nothing is left behind where
-    # it fails; on an AUTOCOMMIT connection local would mean this one statement.
-    local = connection.get_isolation_level() != "AUTOCOMMIT"
-    connection.execute(
-        text("SELECT pg_catalog.set_config('search_path', :path, :local)"),
-        {"path": path, "local": local},
-    )

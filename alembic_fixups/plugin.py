@@ -1,4 +1,4 @@
-"""The entry point that Alembic loads: two hooks around its own comparison.
+"""The entry point that Alembic loads: hooks around its own comparison.
 
 Alembic imports this module while it is itself half imported, and on every ``import alembic``: so
 nothing of Alembic and nothing slow is imported before a hook runs.
@@ -20,6 +20,7 @@ def setup(plugin: Plugin) -> None:
     from alembic.util import DispatchPriority
 
     plugin.add_autogenerate_comparator(_before, "autogenerate", priority=DispatchPriority.FIRST)
+    plugin.add_autogenerate_comparator(_schemas, "schema", priority=DispatchPriority.FIRST)
     plugin.add_autogenerate_comparator(_after, "autogenerate", priority=DispatchPriority.LAST)
 
 
@@ -29,6 +30,17 @@ def _before(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatc
     from alembic_fixups import comparator
 
     comparator.rewrite_target(context)
+    return PriorityDispatchResult.CONTINUE
+
+
+def _schemas(
+    context: AutogenContext, upgrade_ops: UpgradeOps, schemas: set[str | None]
+) -> PriorityDispatchResult:
+    from alembic.util import PriorityDispatchResult
+
+    from alembic_fixups import comparator
+
+    comparator.name_schemas(context, schemas)
     return PriorityDispatchResult.CONTINUE
 
 

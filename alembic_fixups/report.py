@@ -8,6 +8,10 @@ from typing import Literal
 Severity = Literal["info", "warning", "refused"]
 
 
+class Refused(Exception):
+    """Something that stops the run: to go on would be to guess. The message has the way out."""
+
+
 @dataclass(frozen=True, order=True)
 class Finding:
     """Something a person should know of.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from sqlalchemy import Table
 
-from alembic_fixups.catalog import Catalog, Relation
+from alembic_fixups.catalog import Catalog, Move, Relation
 from alembic_fixups.rendering.steps import StepsOp
 from alembic_fixups.report import Finding
 from alembic_fixups.target import Target
@@ -46,7 +46,9 @@ class Run:
         context: Alembic's context.
         wanted: what each fixup's ``rewrite`` gave.
         operations: what the fixups put into the migration.
-        pinned: whether the session's search_path was changed for the comparison.
+        translation: the schema_translate_map of the connection, set aside for the comparison.
+        glimpsed: the schemas of which Alembic sees the models' tables only.
+        moves: what the migration puts into another schema; the catalog has it there already.
     """
 
     settings: Settings
@@ -55,7 +57,9 @@ class Run:
     context: AutogenContext
     wanted: list[tuple[Fixup, Any, Any]] = field(default_factory=list)
     operations: list[StepsOp] = field(default_factory=list)
-    pinned: bool = False
+    translation: Mapping[str | None, str | None] | None = None
+    glimpsed: set[str] = field(default_factory=set)
+    moves: list[Move] = field(default_factory=list)
 
     @property
     def findings(self) -> list[Finding]:

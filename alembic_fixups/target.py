@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table
 from sqlalchemy.exc import InvalidRequestError, SAWarning
+from sqlalchemy.sql.schema import SchemaConst
 
 from alembic_fixups.report import Finding
 
@@ -31,6 +32,8 @@ class Target:
     Attributes:
         findings: what the fixups have to say about the models; they append to it.
         default_schema: the schema that a table without one is in.
+        home: the schema that a fixup has put every table without one into; with it the database
+            is compared by names with schemas throughout.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class Target:
         self._metadatas = [_shallow_copy(original) for original in originals]
         self._place = {key: copy for copy in self._metadatas for key in copy.tables}
         self._copied: set[TableKey] = set()
+        self._originals: dict[TableKey, Table] = {}
         self.findings: list[Finding] = []
         self.default_schema = default_schema
+        self.home: str | None = None
 
     @property
     def metadata(self) -> MetaData | list[MetaData]:
@@ -98,15 +103,56 @@ class Target:
             for constraint, referred in references(table)
             if referred.key not in metadata.tables
         ]
-        metadata.remove(table)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SAWarning)
-            copy = table.to_metadata(metadata, referred_schema_fn=_as_written)
+        copy = self._replace(key, table.schema, _as_written)
         for constraint in elsewhere:
             drop_foreign_keys(copy, partial(_is_on, constraint.column_keys))
             copy.append_constraint(_with_columns(constraint, copy))
-        self._copied.add(key)
         return copy
+
+    def place(
+        self,
+        key: TableKey,
+        schema: str | None,
+        referred: Callable[[ForeignKeyConstraint], str | None],
+    ) -> Table:
+        """The table in another schema, or in its own with references into others.
+
+        *referred* gives the schema of the table that a foreign key refers to, None to leave it as
+        it is written.
+        """
+        return self._replace(
+            key, schema, lambda _table, _to, constraint, _was: referred(constraint)
+        )
+
+    def _replace(
+        self, key: TableKey, schema: str | None, referred: Callable[..., str | None]
+    ) -> Table:
+        metadata = self._place.pop(key)
+        table = metadata.tables[key]
+        original = self._originals.pop(key, table)
+        metadata.remove(table)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)
+            copy = table.to_metadata(
+                metadata,
+                schema=SchemaConst.RETAIN_SCHEMA if schema is None else schema,
+                referred_schema_fn=referred,
+            )
+        for column in copy.c:
+            # SQLAlchemy puts the types of a copied table into its schema.
+            column.type = table.c[column.key].type
+        self._place[copy.key] = metadata
+        self._originals[copy.key] = original
+        self._copied.discard(key)
+        self._copied.add(copy.key)
+        if copy.key != key:
+            for cached in ("index_owners", "_keys"):
+                self.__dict__.pop(cached, None)
+        return copy
+
+    def original(self, table: Table) -> Table:
+        """The table as the models have it."""
+        return self._originals.get(table.key, table)
 
 
 def references(table: Table) -> Iterator[tuple[ForeignKeyConstraint, Table]]:

@@ -87,7 +87,7 @@ class Project:
                 catalog.read(context.connection),
                 AutogenContext(context, metadata),
             )
-            stock.remove(upgrade_ops, stock.live_tables(run))
+            stock.remove(upgrade_ops, stock.live_partitions(run))
             stock.order(upgrade_ops)
             stock.make_idempotent(upgrade_ops, run)
             return Revision(

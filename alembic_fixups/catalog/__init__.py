@@ -1,6 +1,27 @@
 """The database as it is: what the system catalogs say, as plain data."""
 
-from alembic_fixups.catalog.model import Catalog, Column, ForeignKey, Index, Key, Relation
+from alembic_fixups.catalog.model import (
+    Catalog,
+    Column,
+    ForeignKey,
+    Index,
+    Key,
+    Move,
+    Name,
+    Relation,
+    Sequence,
+)
 from alembic_fixups.catalog.queries import read
 
-__all__ = ["Catalog", "Column", "ForeignKey", "Index", "Key", "Relation", "read"]
+__all__ = [
+    "Catalog",
+    "Column",
+    "ForeignKey",
+    "Index",
+    "Key",
+    "Move",
+    "Name",
+    "Relation",
+    "Sequence",
+    "read",
+]

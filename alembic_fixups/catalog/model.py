@@ -7,6 +7,25 @@ from typing import Literal
 
 Action = Literal["NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT"]
 
+Name = tuple[str, str]
+"""A schema and the name of something in it."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """Something that the migration puts into another schema.
+
+    Attributes:
+        kind: what it is; a "type" is an enum type or a domain.
+        schema, name: where it is now, and its name, which it keeps.
+        to: the schema it goes to.
+    """
+
+    kind: Literal["table", "type", "sequence"]
+    schema: str
+    name: str
+    to: str
+
 
 @dataclass(frozen=True)
 class ForeignKey:
@@ -119,12 +138,30 @@ class Column:
         type: name of its type, as in ``int4``.
         operators: schema of the type's operators where it is not pg_catalog, as for citext.
         collation: schema and name of its collation, None for a type that has none.
+        sequence: OID of the sequence that its default takes the next value of, None for another
+            default or none.
     """
 
     not_null: bool
     type: str
     operators: str | None = None
     collation: tuple[str, str] | None = None
+    sequence: int | None = None
+
+
+@dataclass
+class Sequence:
+    """A sequence (``pg_class``, relkind S).
+
+    Attributes:
+        owner: OID of the table that it belongs to and moves and goes with, None where it is on
+            its own.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    owner: int | None = None
 
 
 @dataclass
@@ -134,7 +171,8 @@ class Relation:
     Attributes:
         kind: ``relkind``: r, p, v, m or f.
         visible: whether the bare name means this one under the session's search_path.
-        partition: whether it is a partition of another table.
+        partition_of: OID of the table that it is a partition of, None where it is none.
+        extension: whether it belongs to an extension.
         partition_key: the columns that a partitioned table is partitioned by, "" for an expression.
         columns: its columns by name.
     """
@@ -144,7 +182,8 @@ class Relation:
     name: str
     kind: str
     visible: bool
-    partition: bool
+    partition_of: int | None
+    extension: bool
     partition_key: tuple[str, ...] = ()
     columns: dict[str, Column] = field(default_factory=dict)
     foreign_keys: list[ForeignKey] = field(default_factory=list)
@@ -163,17 +202,22 @@ class Catalog:
 
     Attributes:
         server_version: ``server_version_num``, as in 160004.
-        search_path: the setting, as the session has it.
-        schemas_on_path: the schemas it amounts to (``current_schemas(false)``).
+        schemas_on_path: the schemas that the session's search_path amounts to
+            (``current_schemas(false)``).
+        schemas: every schema but those of the system.
         relations: every relation outside the system schemas by its OID.
+        sequences: every sequence by its OID.
         enums: schema and name of every enum type with its labels in their order.
+        domains: schema and name of every domain.
     """
 
     server_version: int
-    search_path: str
     schemas_on_path: tuple[str, ...]
+    schemas: frozenset[str]
     relations: dict[int, Relation]
-    enums: dict[tuple[str, str], tuple[str, ...]]
+    sequences: dict[int, Sequence]
+    enums: dict[Name, tuple[str, ...]]
+    domains: set[Name]
 
     def __post_init__(self) -> None:
         self._by_name = {(item.schema, item.name): item for item in self.relations.values()}
@@ -189,3 +233,41 @@ class Catalog:
         if schema is None:
             return self._visible.get(name)
         return self._by_name.get((schema, name))
+
+    def find_sequence(self, schema: str, name: str) -> Sequence | None:
+        """The sequence of that name."""
+        return next(
+            (
+                item
+                for item in self.sequences.values()
+                if (item.schema, item.name) == (schema, name)
+            ),
+            None,
+        )
+
+    @property
+    def types(self) -> set[Name]:
+        """Every enum type and every domain."""
+        return self.enums.keys() | self.domains
+
+    def move(self, move: Move) -> None:
+        """Has an object in its new schema, as the database will once the migration has moved it.
+
+        A table takes the sequences that it owns along.
+        """
+        old, new = (move.schema, move.name), (move.to, move.name)
+        if move.kind == "table":
+            relation = self._by_name[new] = self._by_name.pop(old)
+            relation.schema = move.to
+            for sequence in self.sequences.values():
+                if sequence.owner == relation.oid:
+                    sequence.schema = move.to
+        elif move.kind == "sequence":
+            found = self.find_sequence(*old)
+            assert found is not None
+            found.schema = move.to
+        elif old in self.enums:
+            self.enums[new] = self.enums.pop(old)
+        else:
+            self.domains.remove(old)
+            self.domains.add(new)

@@ -10,7 +10,16 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from alembic_fixups.catalog.model import Action, Catalog, Column, ForeignKey, Index, Key, Relation
+from alembic_fixups.catalog.model import (
+    Action,
+    Catalog,
+    Column,
+    ForeignKey,
+    Index,
+    Key,
+    Relation,
+    Sequence,
+)
 
 _ACTIONS: dict[str, Action] = {
     "a": "NO ACTION",
@@ -20,19 +29,23 @@ _ACTIONS: dict[str, Action] = {
     "d": "SET DEFAULT",
 }
 
-_SESSION = """
-SELECT current_setting('server_version_num')::int, current_setting('search_path'),
-       current_schemas(false)::text[]
-"""
-
 # pg_temp_n and pg_toast are left out with the other pg_ schemas, which users cannot make.
 _OURS = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
+_SESSION = f"""
+SELECT current_setting('server_version_num')::int, current_schemas(false)::text[],
+       ARRAY(SELECT n.nspname::text FROM pg_catalog.pg_namespace n WHERE {_OURS})
+"""
+
 _RELATIONS = f"""
-SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid), c.relispartition,
+SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid), i.inhparent,
+       EXISTS (SELECT FROM pg_catalog.pg_depend d
+                WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                  AND d.deptype = 'e'),
        t.partattrs::int[]
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
   LEFT JOIN pg_catalog.pg_partitioned_table t ON t.partrelid = c.oid
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_OURS}
 """
@@ -40,7 +53,17 @@ SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid),
 _COLUMNS = f"""
 SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, t.typname,
        CASE WHEN t.typtype = 'b' AND s.nspname <> 'pg_catalog' THEN s.nspname END,
-       l.nspname, o.collname
+       l.nspname, o.collname,
+       CASE WHEN a.atthasdef THEN (
+         SELECT q.oid
+           FROM pg_catalog.pg_attrdef f
+           JOIN pg_catalog.pg_depend d
+             ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid
+            AND d.refclassid = 'pg_catalog.pg_class'::regclass
+           JOIN pg_catalog.pg_class q ON q.oid = d.refobjid AND q.relkind = 'S'
+          WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum
+          LIMIT 1
+       ) END
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -74,34 +97,45 @@ SELECT i.indrelid, i.indexrelid, c.relname, i.indkey::int[], i.indnkeyatts, m.am
  ORDER BY i.indrelid, c.relname
 """
 
-_ENUMS = f"""
-SELECT n.nspname, t.typname, array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+_SEQUENCES = f"""
+SELECT c.oid, n.nspname, c.relname, d.refobjid
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_depend d
+    ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+   AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+ WHERE c.relkind = 'S' AND {_OURS}
+"""
+
+_TYPES = f"""
+SELECT n.nspname, t.typname, t.typtype::text,
+       array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
   LEFT JOIN pg_catalog.pg_enum e ON e.enumtypid = t.oid
- WHERE t.typtype = 'e' AND {_OURS}
- GROUP BY n.nspname, t.typname
+ WHERE t.typtype IN ('e', 'd') AND {_OURS}
+ GROUP BY n.nspname, t.typname, t.typtype
 """
 
 
 def read(connection: Connection) -> Catalog:
-    """Reads the catalog of the database behind *connection*, with six queries.
+    """Reads the catalog of the database behind *connection*, with seven queries.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the server does not answer.
     """
-    version, search_path, on_path = _rows(connection, _SESSION)[0]
+    version, on_path, schemas = _rows(connection, _SESSION)[0]
     relations: dict[int, Relation] = {}
     partition_keys: dict[int, list[int]] = {}
-    for oid, schema, name, kind, visible, partition, partition_key in _rows(connection, _RELATIONS):
-        relations[oid] = Relation(oid, schema, name, kind, visible, partition)
+    for oid, *relation, partition_key in _rows(connection, _RELATIONS):
+        relations[oid] = Relation(oid, *relation)
         partition_keys[oid] = partition_key or []
     names: dict[int, dict[int, str]] = {}
     for row in _rows(connection, _COLUMNS):
-        oid, number, name, not_null, kind, operators, schema, collation = row
+        oid, number, name, not_null, kind, operators, schema, collation, sequence = row
         names.setdefault(oid, {})[number] = name
         collations = None if collation is None else (schema, collation)
-        relations[oid].columns[name] = Column(not_null, kind, operators, collations)
+        relations[oid].columns[name] = Column(not_null, kind, operators, collations, sequence)
     for oid, numbers in partition_keys.items():
         relations[oid].partition_key = tuple(names[oid].get(number, "") for number in numbers)
     constraints = _CONSTRAINTS.format(
@@ -115,11 +149,21 @@ def read(connection: Connection) -> Catalog:
         if oid in relations:
             columns = tuple(names.get(oid, {}).get(number) for number in numbers[:width])
             relations[oid].indexes.append(Index(index, name, columns, *flags))
-    enums = {
-        (schema, name): tuple(label for label in labels if label is not None)
-        for schema, name, labels in _rows(connection, _ENUMS)
-    }
-    return Catalog(version, search_path, tuple(on_path), relations, enums)
+    sequences = {row[0]: Sequence(*row) for row in _rows(connection, _SEQUENCES)}
+    types = _rows(connection, _TYPES)
+    return Catalog(
+        version,
+        tuple(on_path),
+        frozenset(schemas),
+        relations,
+        sequences,
+        enums={
+            (schema, name): tuple(label for label in labels if label is not None)
+            for schema, name, kind, labels in types
+            if kind == "e"
+        },
+        domains={(schema, name) for schema, name, kind, _ in types if kind == "d"},
+    )
 
 
 def _add_constraint(

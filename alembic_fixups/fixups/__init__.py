@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from alembic.operations.ops import UpgradeOps
     from pydantic import BaseModel
 
+    from alembic_fixups.catalog import Move
     from alembic_fixups.run import Replacement, Run
     from alembic_fixups.target import Target
 
@@ -37,6 +38,8 @@ class Fixup:
             the fixup has nothing to do there; ``alembic-fixups init`` proposes them.
         hint: takes the models and gives a line or more for somebody whose models ``infer`` made
             nothing of.
+        locate: takes what ``rewrite`` gave, its settings and the run, before Alembic compares, and
+            says what the migration will move, so that everything is compared where it will be.
         order: place among the fixups; a lower one rewrites first.
     """
 
@@ -46,6 +49,7 @@ class Fixup:
     replace: Callable[[Any, Any, Run, UpgradeOps], Replacement]
     infer: Callable[[Target], dict[str, Any] | None]
     hint: Callable[[Target], str]
+    locate: Callable[[Any, Any, Run], Iterable[Move]] | None = None
     order: int = 50
 
 
