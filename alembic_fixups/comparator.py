@@ -91,16 +91,19 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
 
     owns: list[Callable[[ops.MigrateOperation], bool]] = [stock.live_partitions(run)]
     first: list[StepsOp] = []
+    last: list[StepsOp] = []
     for fixup, chosen, wanted in run.wanted:
         replacement = fixup.replace(wanted, chosen, run, upgrade_ops)
         owns.append(replacement.owns)
         first.extend(replacement.first)
+        last.extend(replacement.last)
         run.operations.extend(replacement.operations)
     stock.remove(upgrade_ops, lambda operation: any(owned(operation) for owned in owns))
     stock.order(upgrade_ops)
     if run.settings.general.idempotent == "all":
         stock.make_idempotent(upgrade_ops, run)
-    upgrade_ops.ops[:] = [*first, *upgrade_ops.ops, *run.operations]
+    between = [*upgrade_ops.ops, *run.operations]
+    upgrade_ops.ops[:] = [*first, *between, *(last if between else ())]
 
     if (first or run.operations) and context.migration_context.environment_context is not None:
         _refuse_foreign_transaction(context)

@@ -9,10 +9,10 @@ it will be once the migration has moved it. Everything else is as SQLAlchemy ref
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ARRAY, Connection, inspect, text
 from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
@@ -47,8 +47,9 @@ class Inspection:
     """An Inspector that names everything as the models do.
 
     Takes a connection, the catalog as it was read from it (it becomes the catalog as it will be
-    after *moves*), and the schemas that the models leave out, in the order in which a bare name is
-    looked for in them; with none of them everything has its schema.
+    after *moves*), types that are shown in another schema than they are in, and the schemas that
+    the models leave out, in the order in which a bare name is looked for in them; with none of
+    them everything has its schema.
 
     Attributes:
         hides: whether a relation is not to be seen.
@@ -61,6 +62,7 @@ class Inspection:
         connection: Connection,
         catalog: Catalog,
         moves: Collection[Move] = (),
+        aliases: Mapping[Name, str] | None = None,
         anonymous: Iterable[str] = (),
     ) -> None:
         self._catalog = catalog
@@ -68,7 +70,8 @@ class Inspection:
         self._relations = {(item.schema, item.name): item for item in catalog.relations.values()}
         self._schemas = {relation.oid: name[0] for name, relation in self._relations.items()}
         self._sequences = {oid: (one.schema, one.name) for oid, one in catalog.sequences.items()}
-        self._types = {(move.schema, move.name): move.to for move in moves if move.kind == "type"}
+        self._types = dict(aliases or {})
+        self._types |= {(move.schema, move.name): move.to for move in moves if move.kind == "type"}
         self._visible_types = _first(catalog.schemas_on_path, catalog.types)
         for move in moves:
             catalog.move(move)
@@ -80,7 +83,7 @@ class Inspection:
 
         self.info_cache: dict[Any, Any] = {}
         self._inspector = inspect(connection)
-        self.dialect: Any = copy(self._inspector.dialect)
+        self.dialect = cast(Any, copy(self._inspector.dialect))
         self.dialect.default_schema_name = None  # so that no foreign key goes without a schema
         self.dialect.ischema_names = _with_extensions(connection, self.dialect.ischema_names)
         self._inspector.dialect = self.dialect

@@ -10,7 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from sqlalchemy import Table
 
-from alembic_fixups.catalog import Catalog, Move, Relation
+from alembic_fixups.catalog import Catalog, Move, Name, Relation
 from alembic_fixups.rendering.steps import StepsOp
 from alembic_fixups.report import Finding
 from alembic_fixups.target import Target
@@ -28,11 +28,13 @@ class Replacement:
         owns: whether an operation of Alembic's is the fixup's business and has to go.
         operations: what to do instead; none where the database is already as desired.
         first: what to do before anything else in the migration.
+        last: what to undo before anything else, where the migration has more than *first*.
     """
 
     owns: Callable[[ops.MigrateOperation], bool]
     operations: list[StepsOp] = field(default_factory=list)
     first: list[StepsOp] = field(default_factory=list)
+    last: list[StepsOp] = field(default_factory=list)
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Run:
         operations: what the fixups put into the migration.
         translation: the schema_translate_map of the connection, set aside for the comparison.
         glimpsed: the schemas of which Alembic sees the models' tables only.
+        aliases: types that stay in another schema than the one the models have them in, with that
+            one; they count as the same.
         moves: what the migration puts into another schema; the catalog has it there already.
     """
 
@@ -59,6 +63,7 @@ class Run:
     operations: list[StepsOp] = field(default_factory=list)
     translation: Mapping[str | None, str | None] | None = None
     glimpsed: set[str] = field(default_factory=set)
+    aliases: dict[Name, str] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
 
     @property

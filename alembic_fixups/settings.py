@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from alembic_fixups.fixups import Fixup, all_fixups
 
@@ -78,6 +79,11 @@ def shown(filename: str | Path) -> str:
 
 def _kebab(name: str) -> str:
     return name.replace("_", "-")
+
+
+def key_of(name: str, field: FieldInfo) -> str:
+    """What a field of a settings model is called in the file."""
+    return field.alias or _kebab(name)
 
 
 def _duration(value: str) -> str:
@@ -253,7 +259,7 @@ def _explain(problem: Any, model: type[BaseModel], prefix: tuple[str, ...]) -> s
     keys = (*prefix, *problem["loc"])
     if problem["type"] == "extra_forbidden":
         fields = _model_at(model, problem["loc"][:-1]).model_fields
-        return _unknown(keys[-1], map(_kebab, fields))
+        return _unknown(keys[-1], [key_of(name, field) for name, field in fields.items()])
     if problem["type"] in _PROBLEMS:
         return f"{_dotted(keys)} {_PROBLEMS[problem['type']].format(**problem.get('ctx', {}))}"
     return f"{_dotted(keys)}: {problem['msg'].removeprefix('Value error, ')}"
@@ -263,7 +269,7 @@ def _model_at(model: type[BaseModel], keys: Sequence[str | int]) -> type[BaseMod
     """The model of the table at *keys* below the table that *model* is for."""
     for key in keys:
         if isinstance(key, str):
-            fields = {_kebab(name): field for name, field in model.model_fields.items()}
+            fields = {key_of(name, field): field for name, field in model.model_fields.items()}
             model = next(_models_in(fields[key].annotation))
     return model
 

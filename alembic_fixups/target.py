@@ -8,11 +8,12 @@ others are shared with it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Several
 from functools import cached_property, partial
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table
+from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Sequence, Table
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 from sqlalchemy.sql.schema import SchemaConst
 
@@ -37,7 +38,7 @@ class Target:
     """
 
     def __init__(
-        self, metadata: MetaData | Sequence[MetaData], default_schema: str = "public"
+        self, metadata: MetaData | Several[MetaData], default_schema: str = "public"
     ) -> None:
         self._several = not isinstance(metadata, MetaData)
         originals = [metadata] if isinstance(metadata, MetaData) else list(metadata)
@@ -58,6 +59,11 @@ class Target:
     def tables(self) -> dict[TableKey, Table]:
         """Every table by its key, as it is at this moment."""
         return {key: copy.tables[key] for key, copy in sorted(self._place.items())}
+
+    @property
+    def sequences(self) -> list[Sequence]:
+        """The sequences that the models define, by themselves or in a column."""
+        return [one for metadata in self._metadatas for one in metadata._sequences.values()]
 
     @cached_property
     def index_owners(self) -> dict[tuple[str | None, str | None], TableKey]:
@@ -82,6 +88,9 @@ class Target:
         """
         return self._keys.get((schema or self.default_schema, name))
 
+    def __contains__(self, key: TableKey) -> bool:
+        return key in self._place
+
     def table(self, key: TableKey) -> Table:
         """The table as it is at this moment.
 
@@ -96,18 +105,7 @@ class Target:
         table = metadata.tables[key]
         if key in self._copied:
             return table
-        # A foreign key to a table of another MetaData holds that table's Column; the copy would
-        # hold its name, which means nothing here.
-        elsewhere = [
-            constraint
-            for constraint, referred in references(table)
-            if referred.key not in metadata.tables
-        ]
-        copy = self._replace(key, table.schema, _as_written)
-        for constraint in elsewhere:
-            drop_foreign_keys(copy, partial(_is_on, constraint.column_keys))
-            copy.append_constraint(_with_columns(constraint, copy))
-        return copy
+        return self._replace(key, table.schema, _as_written)
 
     def place(
         self,
@@ -130,6 +128,9 @@ class Target:
         metadata = self._place.pop(key)
         table = metadata.tables[key]
         original = self._originals.pop(key, table)
+        # A foreign key to a table of another MetaData holds that table's Column; the copy would
+        # hold its name, which means nothing here.
+        elsewhere = [item for item in table.foreign_key_constraints if _leads_elsewhere(item)]
         metadata.remove(table)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SAWarning)
@@ -139,8 +140,12 @@ class Target:
                 referred_schema_fn=referred,
             )
         for column in copy.c:
-            # SQLAlchemy puts the types of a copied table into its schema.
-            column.type = table.c[column.key].type
+            # SQLAlchemy puts the types of a copied table into its schema. A column that has its
+            # type from a foreign key may only have one now.
+            if not table.c[column.key].type._isnull:
+                column.type = table.c[column.key].type
+        for constraint in elsewhere:
+            self._refer(copy, constraint)
         self._place[copy.key] = metadata
         self._originals[copy.key] = original
         self._copied.discard(key)
@@ -149,6 +154,27 @@ class Target:
             for cached in ("index_owners", "_keys"):
                 self.__dict__.pop(cached, None)
         return copy
+
+    def together(self, one: TableKey, other: TableKey) -> bool:
+        """Whether two tables are of one MetaData, so that one can refer to the other by name."""
+        return self._place[one] is self._place[other]
+
+    def follow(self) -> None:
+        """Has the foreign keys to tables of another MetaData refer to these as they are now."""
+        for key, table in self.tables.items():
+            for constraint in list(table.foreign_key_constraints):
+                if _leads_elsewhere(constraint) and self._now(constraint) is not None:
+                    self._refer(self.editable(key), constraint)
+
+    def _now(self, constraint: ForeignKeyConstraint) -> Table | None:
+        """The table that a constraint refers to, where it is another by now."""
+        was = constraint.elements[0].column.table
+        now = next((key for key, table in self._originals.items() if table is was), None)
+        return None if now is None else self.table(now)
+
+    def _refer(self, table: Table, constraint: ForeignKeyConstraint) -> None:
+        drop_foreign_keys(table, partial(_is_on, constraint.column_keys))
+        table.append_constraint(_with_columns(constraint, table, self._now(constraint)))
 
     def original(self, table: Table) -> Table:
         """The table as the models have it."""
@@ -206,14 +232,27 @@ def _columns_of(constraint: ForeignKeyConstraint) -> list[str]:
     return [element.parent.name for element in constraint.elements]
 
 
-def _is_on(columns: Sequence[str], constraint: ForeignKeyConstraint) -> bool:
+def _is_on(columns: Several[str], constraint: ForeignKeyConstraint) -> bool:
     return constraint.column_keys == columns
 
 
-def _with_columns(constraint: ForeignKeyConstraint, table: Table) -> ForeignKeyConstraint:
+def _leads_elsewhere(constraint: ForeignKeyConstraint) -> bool:
+    """Whether it was given a column of a table of another MetaData."""
+    column = constraint.elements[0]._table_column
+    return (
+        column is not None
+        and column.table is not None
+        and column.table.metadata is not constraint.table.metadata
+    )
+
+
+def _with_columns(
+    constraint: ForeignKeyConstraint, table: Table, referred: Table | None
+) -> ForeignKeyConstraint:
+    columns = [element.column for element in constraint.elements]
     return ForeignKeyConstraint(
         [table.c[element.parent.key] for element in constraint.elements],
-        [element.column for element in constraint.elements],
+        columns if referred is None else [referred.c[column.key] for column in columns],
         name=constraint.name,
         ondelete=constraint.ondelete,
         onupdate=constraint.onupdate,

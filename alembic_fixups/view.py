@@ -39,7 +39,7 @@ def show(run: Run) -> None:
     else:
         anonymous = []
     _set_aside_translation(run, named)
-    inspection = Inspection(context.connection, run.catalog, run.moves, anonymous)
+    inspection = Inspection(context.connection, run.catalog, run.moves, run.aliases, anonymous)
     inspection.hides = lambda relation: _hides(run, relation)
     context.__dict__["inspector"] = inspection  # a memoized property
     if target.home is not None:
@@ -153,7 +153,8 @@ def _compare_sequences_by_name(run: Run, inspection: Inspection) -> None:
         )
         named = _sequence_named(run, wanted, rendered)
         if sequence is not None and named is not None:
-            return (sequence.schema, sequence.name) != named
+            there = run.catalog.find_sequence(*named) is not None
+            return there and (sequence.schema, sequence.name) != named
         return bool(stock(inspected, wanted, rendered, known))  # type: ignore[no-untyped-call]
 
     impl.compare_server_default = compare  # type: ignore[method-assign]

@@ -43,8 +43,8 @@ def test_every_fixup_has_a_page_with_its_findings() -> None:
     for fixup in all_fixups():
         page = (ROOT / "docs" / "fixups" / f"{fixup.name}.md").read_text()
         folder = ROOT / "alembic_fixups" / "fixups" / fixup.name.replace("-", "_")
-        for name in fixup.settings.model_fields:
-            assert f"`{name.replace('_', '-')}`" in page
+        for name, field in fixup.settings.model_fields.items():
+            assert f"`{settings.key_of(name, field)}`" in page
         source = "\n".join(path.read_text() for path in folder.glob("*.py"))
         reported = r'(?:_report\(\s*target,|_refuse\(run,|Finding\(\s*NAME,)\s*"([a-z0-9-]+)"'
         codes = set(re.findall(reported, source)) - {"inferred-levels"}

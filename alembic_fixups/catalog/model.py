@@ -138,6 +138,7 @@ class Column:
         type: name of its type, as in ``int4``.
         operators: schema of the type's operators where it is not pg_catalog, as for citext.
         collation: schema and name of its collation, None for a type that has none.
+        named: the enum type or domain that it, or each of its elements, is of; None for another.
         sequence: OID of the sequence that its default takes the next value of, None for another
             default or none.
     """
@@ -146,6 +147,7 @@ class Column:
     type: str
     operators: str | None = None
     collation: tuple[str, str] | None = None
+    named: Name | None = None
     sequence: int | None = None
 
 

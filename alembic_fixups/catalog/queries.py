@@ -53,7 +53,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid),
 _COLUMNS = f"""
 SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, t.typname,
        CASE WHEN t.typtype = 'b' AND s.nspname <> 'pg_catalog' THEN s.nspname END,
-       l.nspname, o.collname,
+       l.nspname, o.collname, y.nspname, e.typname,
        CASE WHEN a.atthasdef THEN (
          SELECT q.oid
            FROM pg_catalog.pg_attrdef f
@@ -69,6 +69,10 @@ SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, t.typname,
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   JOIN pg_catalog.pg_namespace s ON s.oid = t.typnamespace
+  LEFT JOIN pg_catalog.pg_type e
+    ON e.oid = CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE t.oid END
+   AND e.typtype IN ('e', 'd')
+  LEFT JOIN pg_catalog.pg_namespace y ON y.oid = e.typnamespace
   LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation
   LEFT JOIN pg_catalog.pg_namespace l ON l.oid = o.collnamespace
  WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {_OURS}
@@ -132,10 +136,12 @@ def read(connection: Connection) -> Catalog:
         partition_keys[oid] = partition_key or []
     names: dict[int, dict[int, str]] = {}
     for row in _rows(connection, _COLUMNS):
-        oid, number, name, not_null, kind, operators, schema, collation, sequence = row
+        oid, number, name, not_null, kind, operators, *others, sequence = row
         names.setdefault(oid, {})[number] = name
-        collations = None if collation is None else (schema, collation)
-        relations[oid].columns[name] = Column(not_null, kind, operators, collations, sequence)
+        collation, named = (
+            None if pair[1] is None else (pair[0], pair[1]) for pair in (others[:2], others[2:])
+        )
+        relations[oid].columns[name] = Column(not_null, kind, operators, collation, named, sequence)
     for oid, numbers in partition_keys.items():
         relations[oid].partition_key = tuple(names[oid].get(number, "") for number in numbers)
     constraints = _CONSTRAINTS.format(

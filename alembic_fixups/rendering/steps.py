@@ -28,11 +28,13 @@ class Step:
         autocommit: whether it runs as a transaction of its own, outside the migration's:
             CREATE INDEX CONCURRENTLY has to, and a DO block that locks a table lets go of it
             at once that way.
+        only_if: a Python expression on which it runs; always where it is empty.
     """
 
     comment: str
     sql: str
     autocommit: bool = True
+    only_if: str = ""
 
 
 @dataclass
@@ -100,6 +102,9 @@ def _comment(lines: Iterable[str], indent: str, hanging: str = "") -> Iterator[s
 def _render_step(step: Step, prefix: str, indent: str) -> Iterator[str]:
     yield from _comment(step.comment.splitlines(), indent)
     opening, *body, closing = quoting.python_string(step.sql).split("\n")
+    if step.only_if:
+        yield f"{indent}if {step.only_if}:"
+        indent += "    "
     yield f"{indent}{prefix}execute("
     for line in (opening, *body, closing):
         yield f"{indent}    {line}".rstrip()

@@ -16,12 +16,15 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 
-def describe(metadata: MetaData) -> dict[str, Any]:
-    """Every table with all that makes a difference to the database, in an order that is fixed."""
-    return {key: _table(table) for key, table in sorted(metadata.tables.items())}
+def describe(metadata: MetaData, *, complete: bool = True) -> dict[str, Any]:
+    """Every table with all that makes a difference to the database, in an order that is fixed.
+
+    Models that are not *complete* have references that SQLAlchemy cannot resolve.
+    """
+    return {key: _table(table, complete) for key, table in sorted(metadata.tables.items())}
 
 
-def _table(table: Table) -> dict[str, Any]:
+def _table(table: Table, complete: bool) -> dict[str, Any]:
     dialect = postgresql.dialect()
     return {
         "columns": [
@@ -47,7 +50,9 @@ def _table(table: Table) -> dict[str, Any]:
         "statement": sorted(
             line.strip(" ,")
             for line in str(CreateTable(table).compile(dialect=dialect)).splitlines()
-        ),
+        )
+        if complete
+        else [],
     }
 
 

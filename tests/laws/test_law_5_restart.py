@@ -69,7 +69,7 @@ def test_law_5_a_run_that_was_stopped_can_be_run_again(
     expected = _comparable(snapshot.both(server, undisturbed.url))
     copies_of.close()  # type: ignore[attr-defined]
 
-    assert counter.seen > 5
+    assert counter.seen > 3
     for number in range(1, counter.seen + 1):
         copy = next(copies_of := copies(project))
         with stopping(copy, number), pytest.raises(SQLAlchemyError):

@@ -29,14 +29,14 @@ def rewritten(metadata: MetaData, project: Project, version: int) -> Target:
 
 def test_law_1_the_rewrite_is_idempotent(project: Project, pg_version: int) -> None:
     original = project.metadata
-    untouched = describe(original)
+    untouched = describe(original, complete=False)
     once = rewritten(original, project, pg_version).metadata
     assert isinstance(once, MetaData)
     described = describe(once)
     twice = rewritten(once, project, pg_version).metadata
     assert isinstance(twice, MetaData)
     assert describe(twice) == described
-    assert describe(original) == untouched, "the user's own metadata was changed"
+    assert describe(original, complete=False) == untouched, "the user's own metadata was changed"
 
 
 def test_law_3_the_next_autogenerate_is_empty(prepared: Prepared) -> None:
