@@ -74,7 +74,8 @@ class Inspection:
         self._types |= {(move.schema, move.name): move.to for move in moves if move.kind == "type"}
         self._visible_types = _first(catalog.schemas_on_path, catalog.types)
         for move in moves:
-            catalog.move(move)
+            if not move.done:
+                catalog.move(move)
         anonymous = tuple(anonymous)
         self._bare_types = _first(anonymous, catalog.types)
         relations = [(item.schema, item.name) for item in catalog.relations.values()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from alembic.autogenerate.api import AutogenContext
@@ -70,6 +71,11 @@ class Run:
     def findings(self) -> list[Finding]:
         """What the fixups have to say."""
         return self.target.findings
+
+    @cached_property
+    def heads(self) -> str:
+        """The revisions that the database is at, as a text."""
+        return ", ".join(sorted(self.context.migration_context.get_current_heads())) or "none"
 
     def relation(self, table: Table) -> Relation | None:
         """What the database has for a table of the models, None where it has nothing."""

@@ -174,9 +174,16 @@ class Project:
     def is_converged(self, **attributes: Any) -> bool:
         """Whether a further ``--autogenerate`` finds nothing."""
         stamped = self.current()
-        body = self.autogenerate_source(**attributes)
-        if stamped is not None:
-            self.stamp(stamped)
+        if stamped == ScriptDirectory.from_config(self.config()).get_current_head():
+            script = command.revision(self.config(**attributes), "again", autogenerate=True)
+            assert script is not None and not isinstance(script, list)
+            path = Path(script.path)
+            body = path.read_text().split("def upgrade")[1]
+            path.unlink()
+        else:
+            body = self.autogenerate_source(**attributes)
+            if stamped is not None:
+                self.stamp(stamped)
         return body.count("pass") == 2 and "op." not in body
 
     def current(self) -> str | None:

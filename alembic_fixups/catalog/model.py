@@ -19,12 +19,14 @@ class Move:
         kind: what it is; a "type" is an enum type or a domain.
         schema, name: where it is now, and its name, which it keeps.
         to: the schema it goes to.
+        done: whether it is there already, by an upgrade that did not come to its end.
     """
 
     kind: Literal["table", "type", "sequence"]
     schema: str
     name: str
     to: str
+    done: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ class Relation:
         visible: whether the bare name means this one under the session's search_path.
         partition_of: OID of the table that it is a partition of, None where it is none.
         extension: whether it belongs to an extension.
+        row_comment: the comment on the type of its rows, "" where there is none.
         partition_key: the columns that a partitioned table is partitioned by, "" for an expression.
         columns: its columns by name.
     """
@@ -186,6 +189,7 @@ class Relation:
     visible: bool
     partition_of: int | None
     extension: bool
+    row_comment: str
     partition_key: tuple[str, ...] = ()
     columns: dict[str, Column] = field(default_factory=dict)
     foreign_keys: list[ForeignKey] = field(default_factory=list)
@@ -206,20 +210,23 @@ class Catalog:
         server_version: ``server_version_num``, as in 160004.
         schemas_on_path: the schemas that the session's search_path amounts to
             (``current_schemas(false)``).
-        schemas: every schema but those of the system.
+        schemas: every schema but those of the system, with its comment.
         relations: every relation outside the system schemas by its OID.
         sequences: every sequence by its OID.
         enums: schema and name of every enum type with its labels in their order.
         domains: schema and name of every domain.
+        array_comments: the comments on the types of arrays, by schema and name of such an enum
+            type or domain.
     """
 
     server_version: int
     schemas_on_path: tuple[str, ...]
-    schemas: frozenset[str]
+    schemas: dict[str, str]
     relations: dict[int, Relation]
     sequences: dict[int, Sequence]
     enums: dict[Name, tuple[str, ...]]
     domains: set[Name]
+    array_comments: dict[Name, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._by_name = {(item.schema, item.name): item for item in self.relations.values()}

@@ -34,7 +34,8 @@ _OURS = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
 _SESSION = f"""
 SELECT current_setting('server_version_num')::int, current_schemas(false)::text[],
-       ARRAY(SELECT n.nspname::text FROM pg_catalog.pg_namespace n WHERE {_OURS})
+       ARRAY(SELECT ARRAY[n.nspname::text, coalesce(obj_description(n.oid, 'pg_namespace'), '')]
+               FROM pg_catalog.pg_namespace n WHERE {_OURS})
 """
 
 _RELATIONS = f"""
@@ -42,7 +43,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid),
        EXISTS (SELECT FROM pg_catalog.pg_depend d
                 WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
                   AND d.deptype = 'e'),
-       t.partattrs::int[]
+       coalesce(obj_description(c.reltype, 'pg_type'), ''), t.partattrs::int[]
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
@@ -112,13 +113,13 @@ SELECT c.oid, n.nspname, c.relname, d.refobjid
 """
 
 _TYPES = f"""
-SELECT n.nspname, t.typname, t.typtype::text,
+SELECT n.nspname, t.typname, t.typtype::text, obj_description(t.typarray, 'pg_type'),
        array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
   LEFT JOIN pg_catalog.pg_enum e ON e.enumtypid = t.oid
  WHERE t.typtype IN ('e', 'd') AND {_OURS}
- GROUP BY n.nspname, t.typname, t.typtype
+ GROUP BY t.oid, n.nspname
 """
 
 
@@ -160,15 +161,16 @@ def read(connection: Connection) -> Catalog:
     return Catalog(
         version,
         tuple(on_path),
-        frozenset(schemas),
+        dict(schemas),
         relations,
         sequences,
         enums={
             (schema, name): tuple(label for label in labels if label is not None)
-            for schema, name, kind, labels in types
+            for schema, name, kind, _, labels in types
             if kind == "e"
         },
-        domains={(schema, name) for schema, name, kind, _ in types if kind == "d"},
+        domains={(schema, name) for schema, name, kind, *_ in types if kind == "d"},
+        array_comments={(row[0], row[1]): row[3] for row in types if row[3]},
     )
 
 

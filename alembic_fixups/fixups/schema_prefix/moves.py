@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
 from alembic_fixups.catalog import Move, Name, Relation
+from alembic_fixups.fixups.schema_prefix.notes import moved
 from alembic_fixups.fixups.schema_prefix.rewrite import Placement
 from alembic_fixups.fixups.schema_prefix.settings import NAME, SchemaPrefixSettings
 from alembic_fixups.rendering.quoting import qualified
@@ -36,7 +37,7 @@ def locate(placement: Placement, settings: SchemaPrefixSettings, run: Run) -> li
     ]
     if problems:
         raise Refused("\n".join(problems))
-    return [*types, *sequences, *tables]
+    return [*_done_types(settings, run), *types, *sequences, *_done_tables(settings, run), *tables]
 
 
 def lookalikes(name: str, settings: SchemaPrefixSettings, run: Run) -> list[Relation]:
@@ -85,6 +86,28 @@ def _table(
             known = set(other.columns)
             if known and (known <= columns or columns <= known):
                 problems.append(_uncovered(other, home))
+
+
+def _done_tables(settings: SchemaPrefixSettings, run: Run) -> Iterator[Move]:
+    """What an upgrade has moved that was never stamped: the next revision has to move it too.
+
+    Otherwise it would be moved on this database and on no other.
+    """
+    for relation in sorted(run.catalog.relations.values(), key=lambda item: item.name):
+        for schema in settings.move_from:
+            if relation.schema == settings.home and _is_noted(relation.row_comment, schema, run):
+                yield Move("table", schema, relation.name, settings.home, done=True)
+
+
+def _done_types(settings: SchemaPrefixSettings, run: Run) -> Iterator[Move]:
+    for (home, name), comment in sorted(run.catalog.array_comments.items()):
+        for schema in settings.move_from:
+            if home == settings.home and _is_noted(comment, schema, run):
+                yield Move("type", schema, name, home, done=True)
+
+
+def _is_noted(comment: str, schema: str, run: Run) -> bool:
+    return comment.partition("\n")[0] == moved(schema, run)
 
 
 def _both(there: Relation, other: Relation, run: Run) -> str:
@@ -209,10 +232,8 @@ def _full(relation: Relation) -> str:
     return f"{relation.schema}.{relation.name}"
 
 
-def moved_tables(moves: Sequence[Move], run: Run) -> dict[int, Move]:
+def moved_tables(run: Run) -> dict[int, Move]:
     """The moves of tables by the OID of the table, which the catalog has moved already."""
-    return {
-        relation.oid: move
-        for move in moves
-        if move.kind == "table" and (relation := run.catalog.find(move.to, move.name)) is not None
-    }
+    moves = [move for move in run.moves if move.kind == "table" and not move.done]
+    found = [(run.catalog.find(move.to, move.name), move) for move in moves]
+    return {relation.oid: move for relation, move in found if relation is not None}

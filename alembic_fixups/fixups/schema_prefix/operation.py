@@ -14,6 +14,7 @@ from alembic.operations import ops
 from alembic_fixups.catalog import Move
 from alembic_fixups.fixups.schema_prefix.dependents import dependents
 from alembic_fixups.fixups.schema_prefix.moves import KINDS, lookalikes, moved_tables
+from alembic_fixups.fixups.schema_prefix.notes import made, moved
 from alembic_fixups.fixups.schema_prefix.rewrite import Placement
 from alembic_fixups.fixups.schema_prefix.settings import NAME, SchemaPrefixSettings
 from alembic_fixups.fixups.schema_prefix.version_table import move_version_table
@@ -32,19 +33,17 @@ def replace(
     templates = Templates(general.lock_timeout, general.templates)
     connection = run.context.connection
     assert connection is not None
-    run.findings.extend(
-        dependents(connection, moved_tables(run.moves, run), run.catalog.major_version)
-    )
+    run.findings.extend(dependents(connection, moved_tables(run), run.catalog.major_version))
     units = [
         *([Unit([_look(templates, run.moves)])] if run.moves else []),
-        *(_schema(templates, schema, run.moves) for schema in _missing_schemas(run)),
-        *(_move(templates, move) for move in run.moves),
+        *(_schema(templates, schema, run) for schema in _missing_schemas(run)),
+        *(_move(templates, move, run) for move in run.moves),
     ]
     replacement = Replacement(partial(_owns, placement, settings, run))
     if units:
         replacement.first = [_operation(_describe(run), units)]
     if run.moves:
-        replacement.last = [_again(templates, run.moves)]
+        replacement.last = [_again(templates, run)]
     replacement.operations = [
         _operation([change], [unit])
         for change, unit in move_version_table(settings, run, templates)
@@ -71,7 +70,9 @@ def _describe(run: Run) -> Iterable[str]:
 def _missing_schemas(run: Run) -> list[str]:
     """The schemas of the models that are not there; Alembic never creates one."""
     wanted = {table.schema for table in run.target.tables.values() if table.schema is not None}
-    return sorted(wanted - run.catalog.schemas)
+    return sorted(
+        schema for schema in wanted if run.catalog.schemas.get(schema, made(run)) == made(run)
+    )
 
 
 def _look(templates: Templates, moves: list[Move]) -> Step:
@@ -84,7 +85,7 @@ def _look(templates: Templates, moves: list[Move]) -> Step:
     )
 
 
-def _schema(templates: Templates, schema: str, moves: list[Move]) -> Unit:
+def _schema(templates: Templates, schema: str, run: Run) -> Unit:
     create = templates.step(
         "schema_prefix/create_schema.sql.j2",
         f"The schema {schema}, and USAGE on it for those who have a privilege on what moves there.",
@@ -92,20 +93,22 @@ def _schema(templates: Templates, schema: str, moves: list[Move]) -> Unit:
         schema=schema,
         tables=[
             TableName(move.schema, move.name)
-            for move in moves
+            for move in run.moves
             if move.kind == "table" and move.to == schema
         ],
+        note=made(run),
     )
     drop = templates.step(
         "schema_prefix/drop_schema.sql.j2",
         f"The schema {schema} goes if the upgrade made it and nothing is in it any more.",
         "ACCESS EXCLUSIVE on the schema alone.",
         schema=schema,
+        note=made(run),
     )
     return Unit([create], [drop])
 
 
-def _move(templates: Templates, move: Move) -> Unit:
+def _move(templates: Templates, move: Move, run: Run) -> Unit:
     what = {
         "table": "with its rows, indexes, constraints, triggers, privileges and own sequences; "
         "foreign keys to it, views and policies follow",
@@ -120,6 +123,7 @@ def _move(templates: Templates, move: Move) -> Unit:
         _locks(move.kind, old),
         object=old,
         moved=new,
+        note=moved(move.schema, run),
         back=False,
     )
     back = templates.step(
@@ -128,12 +132,13 @@ def _move(templates: Templates, move: Move) -> Unit:
         _locks(move.kind, new),
         object=old,
         moved=new,
+        note=moved(move.schema, run),
         back=True,
     )
     return Unit([there], [back])
 
 
-def _again(templates: Templates, moves: list[Move]) -> StepsOp:
+def _again(templates: Templates, run: Run) -> StepsOp:
     """The moves once more, for a downgrade that was cut short or runs again.
 
     What is undone before the tables go back names them where they are until then.
@@ -143,7 +148,8 @@ def _again(templates: Templates, moves: list[Move]) -> StepsOp:
         "Whatever a downgrade that was cut short has moved back already moves again, for the steps "
         "between; otherwise this does nothing.",
         "ACCESS EXCLUSIVE on each of these tables that moves, for a catalog change.",
-        moves=[(TableName(move.schema, move.name), move.kind, move.to) for move in moves],
+        moves=[(move, moved(move.schema, run)) for move in run.moves],
+        note=made(run),
     )
     return StepsOp(NAME, (), (), (step,), headings=("", "begins"))
 

@@ -116,13 +116,12 @@ def _stop(templates: Templates, stopping: Sequence[Change]) -> Step:
 
 def _move(templates: Templates, moved: Sequence[Change], mode: Violations, run: Run) -> Unit:
     """Rows that are wrong are moved aside or cleared, all or none; the downgrade puts them back."""
-    heads = ", ".join(sorted(run.context.migration_context.get_current_heads())) or "none"
     moves: list[dict[str, Any]] = [
         {
             "look": _look(change),
             "name": change.key.name,
             "store": change.child.sibling(violations_table(change.child.name)),
-            "reason": f"{_REASON[mode]} (after revision {heads})",
+            "reason": f"{_REASON[mode]} (after revision {run.heads})",
         }
         for change in moved
     ]

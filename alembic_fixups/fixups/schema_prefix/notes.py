@@ -1,0 +1,21 @@
+"""The notes by which a downgrade knows what its upgrade did, and a revision what is half done.
+
+They stand where nobody else writes and pg_dump does not look: in the comment of the type that
+PostgreSQL makes for the rows of a table, or for the arrays of a type; for a schema that the upgrade
+made in its own comment. They name the revision before, since no step knows its own.
+"""
+
+from __future__ import annotations
+
+from alembic_fixups.rendering.quoting import comment
+from alembic_fixups.run import Run
+
+
+def moved(schema: str, run: Run) -> str:
+    """The note on what the upgrade moves out of *schema*; a later move puts its own before it."""
+    return f"Moved from {comment(schema)} by the schema-prefix migration after revision {run.heads}"
+
+
+def made(run: Run) -> str:
+    """The note on a schema that the upgrade makes."""
+    return f"Made by the schema-prefix migration after revision {run.heads}"
