@@ -80,6 +80,10 @@ class Inspection:
         self._bare_types = _first(anonymous, catalog.types)
         relations = [(item.schema, item.name) for item in catalog.relations.values()]
         self._bare_relations = _first(anonymous, relations)
+        self._tables: dict[str | None, list[Relation]] = {}
+        for relation in catalog.relations.values():
+            if relation.kind in ("r", "p"):
+                self._tables.setdefault(self.schema_of(relation), []).append(relation)
         self._read: dict[tuple[str, str], dict[str, Any]] = {}
 
         self.info_cache: dict[Any, Any] = {}
@@ -105,13 +109,8 @@ class Inspection:
 
     def get_table_names(self, schema: str | None = None) -> list[str]:
         """Tables and partitioned tables."""
-        return sorted(
-            relation.name
-            for relation in self._catalog.relations.values()
-            if relation.kind in ("r", "p")
-            and self.schema_of(relation) == schema
-            and not self.hides(relation)
-        )
+        tables = self._tables.get(schema, [])
+        return sorted(relation.name for relation in tables if not self.hides(relation))
 
     def _several(
         self, kind: str, schema: str | None = None, **_: Any
