@@ -58,9 +58,9 @@ def rewrite_target(context: AutogenContext) -> None:
     if not loaded.active or context.metadata is None:
         return
     known = catalog.read(context.connection)
-    target = Target(context.metadata, context.dialect.default_schema_name or "public")
-    run = Run(loaded, target, known, context)
     try:
+        target = Target(context.metadata, context.dialect.default_schema_name or "public")
+        run = Run(loaded, target, known, context)
         for fixup, chosen in loaded.active:
             run.wanted.append((fixup, chosen, fixup.rewrite(target, chosen, known.major_version)))
         for fixup, chosen, wanted in run.wanted:

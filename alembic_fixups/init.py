@@ -17,14 +17,19 @@ import typer
 
 from alembic_fixups import settings
 from alembic_fixups.env_edit import edit_env
-from alembic_fixups.fixups import Fixup, all_fixups
+from alembic_fixups.fixups import all_fixups
 from alembic_fixups.project import Project, ProjectError, models, read_bytes
+from alembic_fixups.report import Refused
 from alembic_fixups.settings import shown
 from alembic_fixups.settings_edit import Values, edit_settings
 from alembic_fixups.target import Target, UnresolvedReference
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_ANY_VERSION = 18
+"""Of PostgreSQL: what can be inferred does not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -94,20 +99,22 @@ def infer(project: Project) -> dict[str, Values | str]:
         ProjectError: the models cannot be loaded, or refer to what is not there.
         SettingsError: there are settings already, and they are no good.
     """
-    active = {fixup.name for fixup, _ in settings.load(settings.path_for(project.config)).active}
-    missing = [fixup for fixup in all_fixups() if fixup.name not in active]
-    if not missing:
-        return {}
+    active = dict(settings.load(settings.path_for(project.config)).active)
     target = Target(models(project))
+    proposed: dict[str, Values | str] = {}
     try:
-        return {fixup.name: _proposal(fixup, target) for fixup in missing}
-    except UnresolvedReference as error:
+        for fixup in all_fixups():
+            chosen = active.get(fixup)
+            if chosen is None:
+                inferred = fixup.infer(target)
+                proposed[fixup.name] = fixup.hint(target) if inferred is None else inferred
+                chosen = None if inferred is None else fixup.settings.model_validate(inferred)
+            if chosen is not None:
+                # Those after it see the models as it leaves them.
+                fixup.rewrite(target, chosen, _ANY_VERSION)
+    except (UnresolvedReference, Refused) as error:
         raise ProjectError(str(error)) from error
-
-
-def _proposal(fixup: Fixup, target: Target) -> Values | str:
-    inferred = fixup.infer(target)
-    return fixup.hint(target) if inferred is None else inferred
+    return proposed
 
 
 def _tables(proposed: Mapping[str, Values | str]) -> dict[str, Values]:

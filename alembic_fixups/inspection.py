@@ -9,19 +9,21 @@ it will be once the migration has moved it. Everything else is as SQLAlchemy ref
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from typing import Any, cast
 
-from sqlalchemy import ARRAY, Connection, inspect, text
+from sqlalchemy import ARRAY, BIGINT, INTEGER, Connection, Table, inspect, text
 from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.catalog import Catalog, Move, Name, Relation, Sequence
-from alembic_fixups.rendering.quoting import qualified
+from alembic_fixups.rendering.quoting import is_plain
 
 _KINDS = (
     "columns",
@@ -35,6 +37,8 @@ _KINDS = (
 )
 """What Alembic asks an Inspector for, by ``get_multi_...`` and ``get_...``."""
 
+_NEXT_VALUE = re.compile(r"nextval\('(?:[^']|'')*'::regclass\)")
+
 _TYPES = """
 SELECT format_type(t.oid, NULL), t.typname
   FROM pg_catalog.pg_type t
@@ -47,9 +51,8 @@ class Inspection:
     """An Inspector that names everything as the models do.
 
     Takes a connection, the catalog as it was read from it (it becomes the catalog as it will be
-    after *moves*), types that are shown in another schema than they are in, and the schemas that
-    the models leave out, in the order in which a bare name is looked for in them; with none of
-    them everything has its schema.
+    after *moves*), and the schemas that the models leave out, in the order in which a bare name is
+    looked for in them; with none of them everything has its schema.
 
     Attributes:
         hides: whether a relation is not to be seen.
@@ -62,21 +65,25 @@ class Inspection:
         connection: Connection,
         catalog: Catalog,
         moves: Collection[Move] = (),
-        aliases: Mapping[Name, str] | None = None,
         anonymous: Iterable[str] = (),
     ) -> None:
         self._catalog = catalog
         # Where everything is while it is read, and is not any more once it has moved.
         self._relations = {(item.schema, item.name): item for item in catalog.relations.values()}
         self._schemas = {relation.oid: name[0] for name, relation in self._relations.items()}
-        self._sequences = {oid: (one.schema, one.name) for oid, one in catalog.sequences.items()}
-        self._types = dict(aliases or {})
-        self._types |= {(move.schema, move.name): move.to for move in moves if move.kind == "type"}
+        moves = [move for move in moves if not move.done]
+        self._types = {(move.schema, move.name): move.to for move in moves if move.kind == "type"}
         self._visible_types = _first(catalog.schemas_on_path, catalog.types)
+        self._renamed = [
+            (_printed(move.schema, move.name), f"{_quoted(move.to)}.{_quoted(move.name)}")
+            for move in moves
+            if move.kind in ("type", "sequence")
+        ]
+        self._before: dict[str, str] = {}
         for move in moves:
-            if not move.done:
-                catalog.move(move)
+            catalog.move(move)
         anonymous = tuple(anonymous)
+        self._bare = bool(anonymous)
         self._bare_types = _first(anonymous, catalog.types)
         relations = [(item.schema, item.name) for item in catalog.relations.values()]
         self._bare_relations = _first(anonymous, relations)
@@ -87,13 +94,15 @@ class Inspection:
         self._read: dict[tuple[str, str], dict[str, Any]] = {}
 
         self.info_cache: dict[Any, Any] = {}
+        self._connection = connection
         self._inspector = inspect(connection)
         self.dialect = cast(Any, copy(self._inspector.dialect))
         self.dialect.default_schema_name = None  # so that no foreign key goes without a schema
         self.dialect.ischema_names = _with_extensions(connection, self.dialect.ischema_names)
         self._inspector.dialect = self.dialect
+        self._inspector.bind = cast(Any, _Bind(connection, connection.dialect))
         # Alembic leaves the default schema of this dialect out.
-        self.bind = connection if anonymous else _Bind(connection, self.dialect)
+        self.bind = _Bind(connection, connection.dialect if anonymous else self.dialect)
         for kind in _KINDS:
             several = getattr(type(self._inspector), f"get_multi_{kind}").__name__
             setattr(self, several, _named(several, partial(self._several, kind)))
@@ -138,16 +147,52 @@ class Inspection:
         return relation
 
     def _reflect(self, kind: str, schema: str) -> dict[str, Any]:
+        found = self._ask(kind, schema)
+        if kind == "foreign_keys":
+            for foreign_keys in found.values():
+                for foreign_key in foreign_keys:
+                    self._name_referred(foreign_key)
+        elif kind in ("columns", "indexes", "check_constraints") and self._renamed:
+            with _without_search_path(self._connection, self._catalog.search_path):
+                qualified = self._ask(kind, schema)
+            for table, items in found.items():
+                for item, other in zip(items, qualified.get(table, ()), strict=True):
+                    self._rename(item, other)
+        if kind == "columns":
+            for table, columns in found.items():
+                self._name_columns(schema, table, columns)
+        return found
+
+    def _ask(self, kind: str, schema: str) -> dict[str, Any]:
         options = {"postgresql_ignore_search_path": True} if kind == "foreign_keys" else {}
         several = getattr(self._inspector, f"get_multi_{kind}")
-        found = {name: data for (_, name), data in several(schema=schema, **options).items()}
-        for name, data in found.items():
-            if kind == "foreign_keys":
-                for foreign_key in data:
-                    self._name_referred(foreign_key)
-            elif kind == "columns":
-                self._name_columns(schema, name, data)
-        return found
+        return {name: data for (_, name), data in several(schema=schema, **options).items()}
+
+    def _rename(self, item: Any, qualified: Any) -> None:
+        """Has every text in what was reflected name types and sequences where they will be.
+
+        It comes back in the downgrade, which needs them there. Takes the same as reflected
+        without a search_path, where no name is without its schema.
+        """
+        entries = item.items() if isinstance(item, dict) else enumerate(item)
+        for key, value in list(entries):
+            if isinstance(value, str):
+                item[key] = self._after_moves(value, qualified[key])
+            elif isinstance(value, dict | list):
+                self._rename(value, qualified[key])
+
+    def _after_moves(self, written: str, qualified: str) -> str:
+        renamed = qualified
+        for old, new in self._renamed:
+            renamed = old.sub(lambda _, new=new: new, renamed)  # type: ignore[misc]
+        if renamed == qualified:
+            return written
+        self._before[renamed] = written
+        return renamed
+
+    def before_moves(self, expression: str | None) -> str | None:
+        """An expression as it can be evaluated now."""
+        return None if expression is None else self._before.get(expression, expression)
 
     def _name_referred(self, foreign_key: dict[str, Any]) -> None:
         relation = self._relations.get(
@@ -161,9 +206,12 @@ class Inspection:
         for column in columns:
             self._name_type(column["type"])
             known = relation.columns.get(column["name"]) if relation is not None else None
-            if known is not None and known.sequence is not None and column.get("default"):
+            if known is None or known.sequence is None or self._bare:
+                continue
+            if is_next_value(column["default"]):
                 # SQLAlchemy puts the table's schema before a sequence that has none.
-                name = qualified(*self._sequences[known.sequence]).replace("'", "''")
+                sequence = self._catalog.sequences[known.sequence]
+                name = f"{_quoted(sequence.schema)}.{_quoted(sequence.name)}".replace("'", "''")
                 column["default"] = f"nextval('{name}'::regclass)"
 
     def _name_type(self, type_: TypeEngine[Any]) -> None:
@@ -177,22 +225,61 @@ class Inspection:
                 type_.schema = None if self._bare_types.get(name) == now else now[0]
 
     def sequence_of(self, schema: str | None, table: str, column: str) -> Sequence | None:
-        """The sequence that a column's default takes the next value of."""
+        """The sequence that a column's default has to do with."""
         known = self._find(schema, table).columns.get(column)
         if known is None or known.sequence is None:
             return None
         return self._catalog.sequences[known.sequence]
 
+    def leave_out_serial(self, _: Any, table: Table, column: dict[str, Any]) -> None:
+        """Takes out the default of a serial column, as Alembic does with a query for each."""
+        if not isinstance(column["type"], INTEGER | BIGINT) or not is_next_value(column["default"]):
+            return
+        sequence = self.sequence_of(table.schema, table.name, column["name"])
+        owner = self._find(table.schema, table.name).oid
+        if sequence is not None and (sequence.owner, sequence.column) == (owner, column["name"]):
+            del column["default"]
+
+
+def is_next_value(default: str | None) -> bool:
+    """Whether a default as PostgreSQL writes it is the next value of a sequence and no more."""
+    return default is not None and _NEXT_VALUE.fullmatch(default) is not None
+
 
 class _Bind:
-    """A connection with another dialect."""
+    """A connection with another dialect, and without its schema_translate_map."""
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection = connection
         self.dialect = dialect
 
+    def schema_for_object(self, item: Table) -> str | None:
+        """The schema, whatever the map says."""
+        return item.schema
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
+
+
+@contextmanager
+def _without_search_path(connection: Connection, search_path: str) -> Iterator[None]:
+    # Local to the transaction, so that nothing is left behind where it fails; on an AUTOCOMMIT
+    # connection local would mean this one statement.
+    local = connection.get_isolation_level() != "AUTOCOMMIT"
+    statement = text("SELECT pg_catalog.set_config('search_path', :path, :local)")
+    connection.execute(statement, {"path": "", "local": local})
+    yield
+    connection.execute(statement, {"path": search_path, "local": local})
+
+
+def _printed(schema: str, name: str) -> re.Pattern[str]:
+    """Matches a name with its schema as PostgreSQL writes it, with or without quotes."""
+    either = (rf"(?:{re.escape(_quoted(part))}|{re.escape(part)})" for part in (schema, name))
+    return re.compile(r"(?<![\w.\"$])" + r"\.".join(either) + r"(?![\w\"$])")
+
+
+def _quoted(name: str) -> str:
+    return name if is_plain(name) else '"' + name.replace('"', '""') + '"'
 
 
 def _first(schemas: Iterable[str], names: Iterable[Name]) -> dict[str, Name]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from sqlalchemy import Table
 
-from alembic_fixups.catalog import Catalog, Move, Name, Relation
+from alembic_fixups.catalog import Catalog, Move, Relation
 from alembic_fixups.rendering.steps import StepsOp
 from alembic_fixups.report import Finding
 from alembic_fixups.target import Target
@@ -49,10 +49,8 @@ class Run:
         context: Alembic's context.
         wanted: what each fixup's ``rewrite`` gave.
         operations: what the fixups put into the migration.
-        translation: the schema_translate_map of the connection, set aside for the comparison.
+        by_path: the schemas that Alembic looks at only because the search_path shows them.
         glimpsed: the schemas of which Alembic sees the models' tables only.
-        aliases: types that stay in another schema than the one the models have them in, with that
-            one; they count as the same.
         moves: what the migration puts into another schema; the catalog has it there already.
     """
 
@@ -62,9 +60,8 @@ class Run:
     context: AutogenContext
     wanted: list[tuple[Fixup, Any, Any]] = field(default_factory=list)
     operations: list[StepsOp] = field(default_factory=list)
-    translation: Mapping[str | None, str | None] | None = None
+    by_path: set[str] = field(default_factory=set)
     glimpsed: set[str] = field(default_factory=set)
-    aliases: dict[Name, str] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
 
     @property

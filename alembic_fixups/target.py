@@ -8,8 +8,10 @@ others are shared with it.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Several
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
@@ -17,7 +19,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Sequence, Table
 from sqlalchemy.exc import InvalidRequestError, SAWarning
 from sqlalchemy.sql.schema import SchemaConst
 
-from alembic_fixups.report import Finding
+from alembic_fixups.report import Finding, Refused
 
 TableKey = str
 """A table's key in ``MetaData.tables``: ``schema.name``, or the name where no schema is given."""
@@ -29,6 +31,9 @@ class UnresolvedReference(Exception):
 
 class Target:
     """The desired schema.
+
+    Raises:
+        Refused: two of the MetaData have a table of the same name.
 
     Attributes:
         findings: what the fixups have to say about the models; they append to it.
@@ -42,6 +47,10 @@ class Target:
     ) -> None:
         self._several = not isinstance(metadata, MetaData)
         originals = [metadata] if isinstance(metadata, MetaData) else list(metadata)
+        keys = Counter(key for original in originals for key in original.tables)
+        twice = sorted(key for key, count in keys.items() if count > 1)
+        if twice:
+            raise Refused(f"several MetaData of target_metadata have the table {', '.join(twice)}")
         self._metadatas = [_shallow_copy(original) for original in originals]
         self._place = {key: copy for copy in self._metadatas for key in copy.tables}
         self._copied: set[TableKey] = set()
@@ -132,13 +141,14 @@ class Target:
         # hold its name, which means nothing here.
         elsewhere = [item for item in table.foreign_key_constraints if _leads_elsewhere(item)]
         metadata.remove(table)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _linked_to_names(table):
             warnings.simplefilter("ignore", SAWarning)
             copy = table.to_metadata(
                 metadata,
                 schema=SchemaConst.RETAIN_SCHEMA if schema is None else schema,
                 referred_schema_fn=referred,
             )
+        copy._prefixes = list(table._prefixes)
         for column in copy.c:
             # SQLAlchemy puts the types of a copied table into its schema. A column that has its
             # type from a foreign key may only have one now.
@@ -222,6 +232,23 @@ def _shallow_copy(original: MetaData) -> MetaData:
         copy._add_table(table.name, table.schema, table)
     copy._sequences.update(original._sequences)
     return copy
+
+
+@contextmanager
+def _linked_to_names(table: Table) -> Iterator[None]:
+    """Has the copy of a column's foreign key keep ``link_to_name``, which SQLAlchemy drops."""
+    losing = [
+        constraint
+        for constraint in table.foreign_key_constraints
+        if constraint.elements[0].link_to_name and not constraint.link_to_name
+    ]
+    for constraint in losing:
+        constraint.link_to_name = True
+    try:
+        yield
+    finally:
+        for constraint in losing:
+            constraint.link_to_name = False
 
 
 def _as_written(*_: object) -> None:

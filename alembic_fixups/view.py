@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.sql.functions import next_value
 
 from alembic_fixups.catalog import Name, Relation
-from alembic_fixups.inspection import Inspection
+from alembic_fixups.inspection import Inspection, is_next_value
 
 if TYPE_CHECKING:
     from alembic_fixups.run import Run
@@ -38,15 +38,16 @@ def show(run: Run) -> None:
         anonymous = on_path or [target.default_schema]
     else:
         anonymous = []
-    _set_aside_translation(run, named)
-    inspection = Inspection(context.connection, run.catalog, run.moves, run.aliases, anonymous)
+    _refuse_translation(run, named)
+    inspection = Inspection(context.connection, run.catalog, run.moves, anonymous)
     inspection.hides = lambda relation: _hides(run, relation)
     context.__dict__["inspector"] = inspection  # a memoized property
+    impl = context.migration_context.impl
+    impl.autogen_column_reflect = inspection.leave_out_serial  # type: ignore[method-assign]
     if target.home is not None:
-        default = target.default_schema
-        context._name_filters = [_as_before(known, default) for known in context._name_filters]
+        context._name_filters = [_by_name(known, run) for known in context._name_filters]
         context._object_filters = [_as_written(known, run) for known in context._object_filters]
-        _compare_sequences_by_name(run, inspection)
+    _compare_defaults(run, inspection)
 
 
 def name_schemas(run: Run, schemas: set[str | None]) -> None:
@@ -55,119 +56,151 @@ def name_schemas(run: Run, schemas: set[str | None]) -> None:
     Where it would not look by itself, it is shown the models' tables only: nobody who does not
     include all schemas expects the rest of them to be dropped.
     """
-    home = run.target.home
-    if home is None:
+    if run.target.home is None:
         return
+    explicit = {schema for schema in schemas if schema is not None}
     if None in schemas:
+        # For Alembic that is whatever the search_path shows.
         schemas.remove(None)
-        schemas.add(run.target.default_schema)
+        run.by_path = set(run.catalog.schemas_on_path) - explicit
+        schemas.update(run.by_path)
     named = {table.schema for table in run.target.tables.values() if table.schema is not None}
-    run.glimpsed = named - schemas - {home}
-    schemas.update(named, {home})
+    run.glimpsed = (named | {run.target.home}) - schemas
+    schemas.update(run.glimpsed)
 
 
 def restore(run: Run) -> None:
-    """Leaves the connection and Alembic's implementation as they were."""
-    connection, impl = run.context.connection, run.context.migration_context.impl
-    assert connection is not None
-    impl.__dict__.pop("compare_server_default", None)
-    if run.translation:
-        connection.execution_options(schema_translate_map=run.translation)
+    """Leaves Alembic's implementation as it was."""
+    impl = run.context.migration_context.impl
+    for name in ("compare_server_default", "autogen_column_reflect"):
+        impl.__dict__.pop(name, None)
 
 
-def _set_aside_translation(run: Run, named: set[str | None]) -> None:
-    """SQLAlchemy would reflect a table of one schema from another."""
-    connection = run.context.connection
-    assert connection is not None
-    run.translation = connection.get_execution_options().get("schema_translate_map")
-    if not run.translation:
-        return
-    if run.target.home is None:
+def _refuse_translation(run: Run, named: set[str | None]) -> None:
+    assert run.context.connection is not None
+    options = run.context.connection.get_execution_options()
+    translation = options.get("schema_translate_map") or {}
+    if translation and run.target.home is None:
         raise CommandError(
             "env.py gives the connection a schema_translate_map; fixups compare with the catalog "
             "as it is and would find none of the tables. Set the search_path instead, or switch "
             "schema-prefix on"
         )
     for schema in sorted(filter(None, named)):
-        if run.translation.get(schema, schema) != schema:
+        if translation.get(schema, schema) != schema:
             raise CommandError(
                 f"env.py gives the connection a schema_translate_map that sends {schema!r} to "
-                f"{run.translation[schema]!r}: half of the migration (Alembic's operations) would "
+                f"{translation[schema]!r}: half of the migration (Alembic's operations) would "
                 "run there, the other half (SQL) here. Take that entry out, or give the fixups "
                 "the schema that it leads to"
             )
-    connection.execution_options(schema_translate_map=None)
 
 
 def _hides(run: Run, relation: Relation) -> bool:
     """Whether Alembic is not to know of a table."""
+    if run.target.find(relation.schema, relation.name) is not None:
+        return False
     # Alembic leaves its own table out only where env.py says its schema.
-    if relation.name == run.context.migration_context.version_table and set(relation.columns) == {
-        "version_num"
-    }:
-        return True
-    return relation.schema in run.glimpsed and (
-        run.target.find(relation.schema, relation.name) is None
+    if relation.name == run.context.migration_context.version_table:
+        return "version_num" in relation.columns
+    return relation.schema in run.glimpsed or (
+        relation.schema in run.by_path and not relation.visible
     )
 
 
-def _as_before(known: Callable[..., bool], default: str) -> Callable[..., bool]:
-    """A name filter of the user's, which knows the default schema as None."""
+def _by_name(known: Callable[..., bool], run: Run) -> Callable[..., bool]:
+    """A name filter of the user's, which knows the models' tables by the models' names.
+
+    Others it knows without a schema where the search_path shows them.
+    """
 
     def filtered(name: str | None, type_: str, parent_names: dict[str, str | None]) -> bool:
-        if type_ == "schema" and name == default:
-            name = None
-        if parent_names.get("schema_name") == default:
-            table = name if type_ == "table" else parent_names.get("table_name")
-            parent_names = {
-                **parent_names,
-                "schema_name": None,
-                "schema_qualified_table_name": table,
-            }
-        return bool(known(name, type_, parent_names))
+        table = name if type_ == "table" else parent_names.get("table_name")
+        schema = parent_names.get("schema_name")
+        if table is None or schema is None:
+            return bool(known(name, type_, parent_names))
+        names: set[str | None] = {schema}
+        key = run.target.find(schema, table)
+        if key is not None:
+            names.add(run.target.original(run.target.table(key)).schema)
+        elif schema in run.by_path:
+            names = {None}
+        return any(
+            known(
+                name,
+                type_,
+                {
+                    **parent_names,
+                    "schema_name": one,
+                    "schema_qualified_table_name": table if one is None else f"{one}.{table}",
+                },
+            )
+            for one in sorted(names, key=str)
+        )
 
     return filtered
 
 
 def _as_written(known: Callable[..., bool], run: Run) -> Callable[..., bool]:
-    """An object filter of the user's, which knows a table of the models as they have it."""
+    """An object filter of the user's, which knows tables and columns as the models have them.
+
+    Others it knows without a schema where the search_path shows them.
+    """
 
     def filtered(item: Any, name: str | None, type_: str, reflected: bool, other: Any) -> bool:
-        if isinstance(item, Table) and not reflected:
-            item = run.target.original(item)
-        return bool(known(item, name, type_, reflected, other))
+        if not reflected:
+            item = _original(item, run)
+        elif isinstance(item, Table) and other is None and item.schema in run.by_path:
+            item = item.to_metadata(MetaData(), schema=None)  # type: ignore[arg-type]
+        return bool(known(item, name, type_, reflected, _original(other, run)))
 
     return filtered
 
 
-def _compare_sequences_by_name(run: Run, inspection: Inspection) -> None:
-    """Alembic compares two defaults by evaluating them, which no two calls of nextval() survive."""
+def _original(item: Any, run: Run) -> Any:
+    if isinstance(item, Table) and item.key in run.target:
+        return run.target.original(item)
+    if isinstance(item, Column) and item.table is not None and item.table.key in run.target:
+        return run.target.original(item.table).c.get(item.key, item)
+    return item
+
+
+def _compare_defaults(run: Run, inspection: Inspection) -> None:
+    """Compares the next value of a sequence by the sequence, and all else as Alembic does.
+
+    Alembic evaluates both defaults: that uses numbers up, and never agrees.
+    """
     impl = run.context.migration_context.impl
     stock = impl.compare_server_default
 
     def compare(
         inspected: Column[Any], wanted: Column[Any], rendered: str | None, known: str | None
     ) -> bool:
-        sequence = inspection.sequence_of(
-            inspected.table.schema, inspected.table.name, inspected.name
-        )
+        table = inspected.table
+        sequence = inspection.sequence_of(table.schema, table.name, inspected.name)
         named = _sequence_named(run, wanted, rendered)
-        if sequence is not None and named is not None:
-            there = run.catalog.find_sequence(*named) is not None
-            return there and (sequence.schema, sequence.name) != named
-        return bool(stock(inspected, wanted, rendered, known))  # type: ignore[no-untyped-call]
+        if (
+            run.target.home is not None
+            and is_next_value(known)
+            and sequence is not None
+            and named is not None
+        ):
+            return (sequence.schema, sequence.name) != named
+        return bool(
+            stock(inspected, wanted, rendered, inspection.before_moves(known))  # type: ignore[no-untyped-call]
+        )
 
     impl.compare_server_default = compare  # type: ignore[method-assign]
 
 
 def _sequence_named(run: Run, column: Column[Any], rendered: str | None) -> Name | None:
-    """The sequence that a column of the models takes its default from."""
-    assert run.target.home is not None
+    """The sequence that a column of the models takes its default from, and from nothing else."""
+    home = run.target.home or run.target.default_schema
     default = getattr(column.server_default, "arg", None)
     if isinstance(default, next_value):
-        return default.sequence.schema or run.target.home, default.sequence.name
+        return default.sequence.schema or home, default.sequence.name
     match = _NEXT_VALUE.fullmatch(rendered or "")
     if match is None:
         return None
     schema, name = (part.strip('"') if part else None for part in match.groups())
-    return schema or run.target.home, str(name)
+    return schema or home, str(name)

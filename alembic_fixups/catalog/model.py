@@ -20,6 +20,7 @@ class Move:
         schema, name: where it is now, and its name, which it keeps.
         to: the schema it goes to.
         done: whether it is there already, by an upgrade that did not come to its end.
+        along: whether it goes along with another one: a partition with its table.
     """
 
     kind: Literal["table", "type", "sequence"]
@@ -27,6 +28,7 @@ class Move:
     name: str
     to: str
     done: bool = False
+    along: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,14 +160,17 @@ class Sequence:
     """A sequence (``pg_class``, relkind S).
 
     Attributes:
-        owner: OID of the table that it belongs to and moves and goes with, None where it is on
-            its own.
+        comment: its comment, "" where there is none.
+        owner, column: OID of the table that it belongs to, moves and goes with, and the name of
+            the column; None where it is on its own.
     """
 
     oid: int
     schema: str
     name: str
+    comment: str = ""
     owner: int | None = None
+    column: str | None = None
 
 
 @dataclass
@@ -208,6 +213,7 @@ class Catalog:
 
     Attributes:
         server_version: ``server_version_num``, as in 160004.
+        search_path: the setting, as the session has it.
         schemas_on_path: the schemas that the session's search_path amounts to
             (``current_schemas(false)``).
         schemas: every schema but those of the system, with its comment.
@@ -220,6 +226,7 @@ class Catalog:
     """
 
     server_version: int
+    search_path: str
     schemas_on_path: tuple[str, ...]
     schemas: dict[str, str]
     relations: dict[int, Relation]

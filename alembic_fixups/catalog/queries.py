@@ -33,7 +33,8 @@ _ACTIONS: dict[str, Action] = {
 _OURS = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
 _SESSION = f"""
-SELECT current_setting('server_version_num')::int, current_schemas(false)::text[],
+SELECT current_setting('server_version_num')::int, current_setting('search_path'),
+       current_schemas(false)::text[],
        ARRAY(SELECT ARRAY[n.nspname::text, coalesce(obj_description(n.oid, 'pg_namespace'), '')]
                FROM pg_catalog.pg_namespace n WHERE {_OURS})
 """
@@ -103,12 +104,14 @@ SELECT i.indrelid, i.indexrelid, c.relname, i.indkey::int[], i.indnkeyatts, m.am
 """
 
 _SEQUENCES = f"""
-SELECT c.oid, n.nspname, c.relname, d.refobjid
+SELECT c.oid, n.nspname, c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''), d.refobjid,
+       a.attname
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_depend d
     ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
    AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
  WHERE c.relkind = 'S' AND {_OURS}
 """
 
@@ -129,7 +132,7 @@ def read(connection: Connection) -> Catalog:
     Raises:
         sqlalchemy.exc.DBAPIError: the server does not answer.
     """
-    version, on_path, schemas = _rows(connection, _SESSION)[0]
+    version, search_path, on_path, schemas = _rows(connection, _SESSION)[0]
     relations: dict[int, Relation] = {}
     partition_keys: dict[int, list[int]] = {}
     for oid, *relation, partition_key in _rows(connection, _RELATIONS):
@@ -160,6 +163,7 @@ def read(connection: Connection) -> Catalog:
     types = _rows(connection, _TYPES)
     return Catalog(
         version,
+        search_path,
         tuple(on_path),
         dict(schemas),
         relations,

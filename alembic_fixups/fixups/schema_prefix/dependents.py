@@ -1,4 +1,4 @@
-"""What hangs on a moved table: by its OID, which follows, or by its name, which does not.
+"""What hangs on what moves: by its OID, which follows, or by its name, which does not.
 
 PostgreSQL keeps views, policies, defaults, rules and foreign keys as parse trees that know the
 table by its OID. The bodies of functions are text, and so is a table's name in a string constant.
@@ -7,14 +7,16 @@ table by its OID. The bodies of functions are text, and so is a table's name in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from alembic_fixups.catalog import Move
+from alembic_fixups.fixups.schema_prefix.moves import moved_tables
 from alembic_fixups.fixups.schema_prefix.settings import NAME
 from alembic_fixups.report import Finding
+from alembic_fixups.run import Run
 
 _VIEWS = """
 SELECT DISTINCT d.refobjid, v.oid::regclass::text
@@ -54,6 +56,17 @@ SELECT 'view ' || c.oid::regclass::text, pg_get_viewdef(c.oid)
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('v', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 UNION ALL
+SELECT 'index ' || indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+  FROM pg_catalog.pg_index WHERE indexprs IS NOT NULL OR indpred IS NOT NULL
+UNION ALL
+SELECT 'rule ' || quote_ident(rulename) || ' on ' || ev_class::regclass::text, pg_get_ruledef(oid)
+  FROM pg_catalog.pg_rewrite WHERE rulename <> '_RETURN' AND oid >= 16384
+UNION ALL
+SELECT 'arguments of the trigger ' || quote_ident(tgname) || ' on ' || tgrelid::regclass::text,
+       (SELECT string_agg(quote_literal(argument) || '::text', ' ')
+          FROM unnest(string_to_array(encode(tgargs, 'escape'), '\\000')) AS argument)
+  FROM pg_catalog.pg_trigger WHERE tgnargs > 0 AND NOT tgisinternal
+UNION ALL
 SELECT 'constraint ' || quote_ident(conname) || ' on ' || conrelid::regclass::text,
        pg_get_constraintdef(oid)
   FROM pg_catalog.pg_constraint WHERE contype = 'c' AND conrelid <> 0
@@ -78,16 +91,24 @@ SELECT s.nspname, p.pubname
 """
 
 
-def dependents(
-    connection: Connection, tables: Mapping[int, Move], major_version: int
-) -> Iterator[Finding]:
-    """What there is to say of the tables that move, by their OIDs."""
-    if not tables:
+def dependents(connection: Connection, run: Run) -> Iterator[Finding]:
+    """What there is to say of everything that moves."""
+    moves = [move for move in run.moves if not move.done]
+    if not moves:
         return
+    tables = moved_tables(run)
     oids = {"tables": list(tables)}
     yield from _views(connection, tables, oids)
-    yield from _mentions(connection, tables)
-    yield from _publications(connection, tables, oids, major_version)
+    yield from _mentions(connection, [*moves, *_own_sequences(tables, run)])
+    yield from _publications(connection, tables, oids, run.catalog.major_version)
+
+
+def _own_sequences(tables: Mapping[int, Move], run: Run) -> Iterator[Move]:
+    """The sequences that go along with their tables."""
+    for sequence in run.catalog.sequences.values():
+        if sequence.owner is not None and sequence.owner in tables:
+            move = tables[sequence.owner]
+            yield Move("sequence", move.schema, sequence.name, move.to, along=True)
 
 
 def _views(
@@ -101,10 +122,10 @@ def _views(
         yield Finding(NAME, "view-stays", _full(tables[oid]), message, "info")
 
 
-def _mentions(connection: Connection, tables: Mapping[int, Move]) -> Iterator[Finding]:
+def _mentions(connection: Connection, moves: Iterable[Move]) -> Iterator[Finding]:
     functions = [tuple(row) for row in connection.execute(text(_FUNCTIONS))]
     expressions = [tuple(row) for row in connection.execute(text(_EXPRESSIONS))]
-    for move in tables.values():
+    for move in moves:
         schema, name = _identifier(move.schema), _identifier(move.name)
         full = re.compile(rf"{schema}\s*\.\s*{name}", re.IGNORECASE)
         bare = re.compile(rf"(?<![.\w\"]){name}", re.IGNORECASE)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Table, text
 
 from alembic_fixups.catalog import Move, Name, Relation
 from alembic_fixups.fixups.schema_prefix.notes import moved
-from alembic_fixups.fixups.schema_prefix.rewrite import Placement
+from alembic_fixups.fixups.schema_prefix.rewrite import Placement, settle
 from alembic_fixups.fixups.schema_prefix.settings import NAME, SchemaPrefixSettings
 from alembic_fixups.rendering.quoting import qualified
 from alembic_fixups.report import Finding, Refused
@@ -19,25 +21,58 @@ KINDS = {"v": "view", "m": "materialised view", "f": "foreign table"}
 """What is no table, by ``relkind``."""
 
 
+@dataclass
+class _Search:
+    """A look for everything of the models, and what comes of it.
+
+    Attributes:
+        problems: why the run has to stop.
+        types, sequences: those that stay in another schema, by name.
+    """
+
+    settings: SchemaPrefixSettings
+    run: Run
+    problems: list[str] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
+    sequences: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def schemas(self) -> list[str]:
+        """The schemas that may have what belongs to the models, besides their own."""
+        found = dict.fromkeys((*self.settings.move_from, *self.run.catalog.schemas_on_path))
+        return [schema for schema in found if schema != self.settings.home]
+
+    @cached_property
+    def columns(self) -> dict[Name | int | None, list[tuple[Relation, str]]]:
+        """The columns of each enum type or domain, and those with a default of each sequence."""
+        found: dict[Name | int | None, list[tuple[Relation, str]]] = {}
+        for relation in self.run.catalog.relations.values():
+            for name, column in relation.columns.items():
+                for key in (column.named, column.sequence):
+                    found.setdefault(key, []).append((relation, name))
+        return found
+
+
 def locate(placement: Placement, settings: SchemaPrefixSettings, run: Run) -> list[Move]:
     """The moves that bring the database to the models' schema: types, sequences, then tables.
 
     Raises:
-        Refused: something is in two schemas, or in one that may not be moved from.
+        Refused: something is in two schemas, in one that may not be moved from, or is not what it
+            looks like.
     """
-    problems: list[str] = []
+    search = _Search(settings, run)
     tables = [
-        move for name in sorted(placement.tables) for move in _table(name, settings, run, problems)
+        move
+        for name in sorted(placement.tables)
+        if _is_compared(table := run.target.table(f"{settings.home}.{name}"), run)
+        for move in _table(table, search)
     ]
-    types = [
-        move for name in sorted(placement.types) for move in _type(name, settings, run, problems)
-    ]
-    sequences = [
-        move for name in sorted(placement.sequences) for move in _sequence(name, settings, run)
-    ]
-    if problems:
-        raise Refused("\n".join(problems))
-    return [*_done_types(settings, run), *types, *sequences, *_done_tables(settings, run), *tables]
+    types = [move for name in sorted(placement.types) for move in _type(name, search)]
+    sequences = [move for name in sorted(placement.sequences) for move in _sequence(name, search)]
+    if search.problems:
+        raise Refused("\n".join(search.problems))
+    settle(run.target, search.types, search.sequences)
+    return [*types, *sequences, *tables]
 
 
 def lookalikes(name: str, settings: SchemaPrefixSettings, run: Run) -> list[Relation]:
@@ -47,67 +82,68 @@ def lookalikes(name: str, settings: SchemaPrefixSettings, run: Run) -> list[Rela
     """
     return [
         relation
-        for schema in dict.fromkeys((*settings.move_from, *run.catalog.schemas_on_path))
-        if schema != settings.home
-        and f"{schema}.{name}" not in settings.keep
+        for schema in _Search(settings, run).schemas
+        if f"{schema}.{name}" not in settings.keep
         and run.target.find(schema, name) is None
         and (relation := run.catalog.find(schema, name)) is not None
     ]
 
 
-def _table(
-    name: str, settings: SchemaPrefixSettings, run: Run, problems: list[str]
-) -> Iterator[Move]:
-    home = settings.home
-    there = run.catalog.find(home, name)
+def moved_tables(run: Run) -> dict[int, Move]:
+    """The moves of tables by the OID of the table, which the catalog has moved already."""
+    moves = [move for move in run.moves if move.kind == "table" and not move.done]
+    found = [(run.catalog.find(move.to, move.name), move) for move in moves]
+    return {relation.oid: move for relation, move in found if relation is not None}
+
+
+def _is_compared(table: Table, run: Run) -> bool:
+    """Whether env.py's include_object lets Alembic compare the table."""
+    original = run.target.original(table)
+    return run.context.run_object_filters(original, original.name, "table", False, None)
+
+
+def _table(table: Table, search: _Search) -> Iterator[Move]:
+    settings, run, name = search.settings, search.run, table.name
+    there = run.catalog.find(settings.home, name)
     found = lookalikes(name, settings, run)
     covered = [relation for relation in found if relation.schema in settings.move_from]
     if there is not None:
+        if there.kind in KINDS:
+            search.problems.append(_no_table(there))
+        elif (source := _source(there.row_comment, search)) is not None:
+            yield from _with_partitions(there, source, search, done=True)
         for other in covered:
             if other.kind not in KINDS:
-                problems.append(_both(there, other, run))
-        return
-    if len(covered) > 1:
+                search.problems.append(_both(there, other, run))
+    elif len(covered) > 1:
         names = " and ".join(map(_full, covered))
-        problems.append(
-            f"{home}.{name} of the models is in {names}. Leave one: drop the others, or list them "
-            f"under keep in [tool.alembic-fixups.{NAME}]."
+        search.problems.append(
+            f"{settings.home}.{name} of the models is in {names}. Leave one: drop the others, or "
+            f"list them under keep in [tool.alembic-fixups.{NAME}]."
         )
     elif covered:
         [relation] = covered
-        problem = _unmovable(relation)
-        if problem is None:
-            yield from _with_partitions(relation, home, run)
+        if relation.extension:
+            search.problems.append(_of_extension(relation))
+        elif relation.kind in KINDS:
+            search.problems.append(_no_table(relation))
+        elif not _is_like(relation, table):
+            search.problems.append(_another(relation, table))
         else:
-            problems.append(problem)
+            yield from _with_partitions(relation, relation.schema, search)
     else:
-        columns = set(columns_by_name(run.target.table(f"{home}.{name}")))
-        for other in found:
-            known = set(other.columns)
-            if known and (known <= columns or columns <= known):
-                problems.append(_uncovered(other, home))
+        search.problems += [
+            _uncovered(other, settings.home) for other in found if _is_like(other, table)
+        ]
 
 
-def _done_tables(settings: SchemaPrefixSettings, run: Run) -> Iterator[Move]:
-    """What an upgrade has moved that was never stamped: the next revision has to move it too.
-
-    Otherwise it would be moved on this database and on no other.
-    """
-    for relation in sorted(run.catalog.relations.values(), key=lambda item: item.name):
-        for schema in settings.move_from:
-            if relation.schema == settings.home and _is_noted(relation.row_comment, schema, run):
-                yield Move("table", schema, relation.name, settings.home, done=True)
-
-
-def _done_types(settings: SchemaPrefixSettings, run: Run) -> Iterator[Move]:
-    for (home, name), comment in sorted(run.catalog.array_comments.items()):
-        for schema in settings.move_from:
-            if home == settings.home and _is_noted(comment, schema, run):
-                yield Move("type", schema, name, home, done=True)
-
-
-def _is_noted(comment: str, schema: str, run: Run) -> bool:
-    return comment.partition("\n")[0] == moved(schema, run)
+def _is_like(relation: Relation, table: Table) -> bool:
+    """Whether what the database has may be what the model means, by the columns of both."""
+    there, wanted = set(relation.columns), set(columns_by_name(table))
+    if not there:  # a view
+        return True
+    common = there & wanted
+    return common in (there, wanted) or 2 * len(common) >= len(there | wanted)
 
 
 def _both(there: Relation, other: Relation, run: Run) -> str:
@@ -131,109 +167,141 @@ def _count(connection: Connection, relation: Relation) -> str:
     return f"{number.scalar_one()} row(s)"
 
 
-def _unmovable(relation: Relation) -> str | None:
-    if relation.extension:
-        return (
-            f"{_full(relation)} belongs to an extension and stays where it is. Give its model "
-            f"the schema {relation.schema!r}."
-        )
-    if relation.kind in KINDS:
-        return (
-            f"{_full(relation)} is a {KINDS[relation.kind]}, not a table: it is not moved, and no "
-            f"table is made beside it. Give its model the schema {relation.schema!r}, or take it "
-            "out of what Alembic compares with include_object."
-        )
-    return None
+def _of_extension(relation: Relation) -> str:
+    return (
+        f"{_full(relation)} belongs to an extension and stays where it is. Give its model the "
+        f"schema {relation.schema!r}."
+    )
+
+
+def _no_table(relation: Relation) -> str:
+    return (
+        f"{_full(relation)} is a {KINDS[relation.kind]}, not a table: it is not moved, and no "
+        f"table is made in its place. Give its model the schema {relation.schema!r} if it has "
+        "none, and have include_object in env.py leave it out of what Alembic compares."
+    )
+
+
+def _another(relation: Relation, table: Table) -> str:
+    return (
+        f"{_full(relation)} has the name of the model {table.key} and other columns "
+        f"({', '.join(relation.columns)}). If it is another table, list "
+        f'"{_full(relation)}" under keep in [tool.alembic-fixups.{NAME}]; if it is that one, move '
+        "it by hand: ALTER TABLE ... SET SCHEMA."
+    )
 
 
 def _uncovered(relation: Relation, home: str) -> str:
     return (
         f"{_full(relation)} has the columns of the model {home}.{relation.name}, which is not "
-        f"there: an empty twin of it is not created. Add {relation.schema!r} to move-from in "
-        f"[tool.alembic-fixups.{NAME}] to have it moved, or give the model the schema "
-        f"{relation.schema!r} to leave it there."
+        f"there: an empty twin of it is not created. In [tool.alembic-fixups.{NAME}] add "
+        f'{relation.schema!r} to move-from to have it moved, or list "{_full(relation)}" under '
+        f"keep if it is another table; or give the model the schema {relation.schema!r}."
     )
 
 
-def _with_partitions(relation: Relation, home: str, run: Run) -> Iterator[Move]:
-    """The table, and of its partitions those that are in the same schema."""
-    yield Move("table", relation.schema, relation.name, home)
-    for other in sorted(run.catalog.relations.values(), key=lambda item: item.name):
-        if other.partition_of == relation.oid and other.schema == relation.schema:
-            yield from _with_partitions(other, home, run)
-
-
-def _type(
-    name: str, settings: SchemaPrefixSettings, run: Run, problems: list[str]
+def _with_partitions(
+    relation: Relation, source: str, search: _Search, *, done: bool = False, along: bool = False
 ) -> Iterator[Move]:
-    home = settings.home
-    there = (home, name) in run.catalog.types
-    for schema in dict.fromkeys((*settings.move_from, *run.catalog.schemas_on_path)):
-        found = (schema, name)
-        if schema == home or found not in run.catalog.types or f"{schema}.{name}" in settings.keep:
-            continue
-        users = _users(found, settings, run)
-        if there and users:
-            problems.append(
-                f"{', '.join(users)}: of the type {schema}.{name}, while {home}.{name} is there "
-                f"too. Alter the columns to {home}.{name} and drop the other type."
+    """The table, and of its partitions those that are in the same schema."""
+    yield Move("table", source, relation.name, search.settings.home, done, along)
+    relations = search.run.catalog.relations.values()
+    for other in sorted(relations, key=lambda item: item.name):
+        if other.partition_of == relation.oid and other.schema == relation.schema:
+            yield from _with_partitions(other, source, search, done=done, along=True)
+
+
+def _source(comment: str, search: _Search) -> str | None:
+    """Where an upgrade that was never stamped has moved something from, by its note.
+
+    The next revision has to move it too, or it would be moved on this database and on no other.
+    """
+    first = comment.partition("\n")[0]
+    schemas = search.settings.move_from
+    return next((schema for schema in schemas if first == moved(schema, search.run)), None)
+
+
+def _type(name: str, search: _Search) -> Iterator[Move]:
+    home, catalog = search.settings.home, search.run.catalog
+    there = (home, name) in catalog.types
+    source = _source(catalog.array_comments.get((home, name), ""), search)
+    if source is not None:
+        yield Move("type", source, name, home, done=True)
+    for schema in search.schemas:
+        full = f"{schema}.{name}"
+        users, others = _users((schema, name), search)
+        if not users or full in search.settings.keep:
+            continue  # another's, or nobody's
+        if there:
+            search.problems.append(
+                f"{', '.join(users)}: of the type {full}, while {home}.{name} is there too. Alter "
+                f"the columns to {home}.{name} and drop the other type."
             )
-        elif there:
-            continue
-        elif schema in settings.move_from:
+        elif schema in search.settings.move_from:
             yield Move("type", schema, name, home)
-            there = True
-        elif users:
-            run.aliases[found] = home
-            message = (
-                f"the type of {', '.join(users)} is in {schema!r}, not in {home!r}; it stays "
-                f"there. Add {schema!r} to move-from to have it moved"
-            )
-            run.findings.append(Finding(NAME, "type-elsewhere", f"{schema}.{name}", message))
+            if others:
+                message = f"is the type of {', '.join(others)} too, which the models do not have"
+                search.run.findings.append(Finding(NAME, "shared-type", full, message))
+        else:
+            message = _stays("type", schema, home)
+            search.run.findings.append(Finding(NAME, "type-elsewhere", full, message))
+            search.types[name] = schema
+        there = True
 
 
-def _users(type_: Name, settings: SchemaPrefixSettings, run: Run) -> list[str]:
-    """The columns of the models' tables, wherever these are now, that are of a type."""
-    model_tables = {
-        relation.oid: relation
-        for table in run.target.tables.values()
-        for relation in (
-            run.relation(table),
-            *(lookalikes(table.name, settings, run) if table.schema == settings.home else ()),
-        )
-        if relation is not None
-    }
-    return sorted(
-        f"{_full(relation)}.{column}"
-        for relation in model_tables.values()
-        for column, known in relation.columns.items()
-        if known.named == type_
+def _users(type_: Name, search: _Search) -> tuple[list[str], list[str]]:
+    """The columns of a type: those of the models' tables, wherever these are, and others."""
+    users: list[str] = []
+    others: list[str] = []
+    for relation, column in search.columns.get(type_, ()):
+        ours = _is_ours(relation, search)
+        (users if ours else others).append(f"{_full(relation)}.{column}")
+    return sorted(users), sorted(others)
+
+
+def _is_ours(relation: Relation, search: _Search) -> bool:
+    """Whether it is a table of the models, where they have it or where it is now."""
+    root = relation
+    while root.partition_of is not None:
+        root = search.run.catalog.relations[root.partition_of]
+    target = search.run.target
+    return target.find(root.schema, root.name) is not None or (
+        f"{search.settings.home}.{root.name}" in target
+        and root in lookalikes(root.name, search.settings, search.run)
     )
 
 
-def _sequence(name: str, settings: SchemaPrefixSettings, run: Run) -> Iterator[Move]:
-    if run.catalog.find_sequence(settings.home, name) is not None:
+def _sequence(name: str, search: _Search) -> Iterator[Move]:
+    home, catalog = search.settings.home, search.run.catalog
+    there = catalog.find_sequence(home, name)
+    if there is not None:
+        source = _source(there.comment, search)
+        if source is not None:
+            yield Move("sequence", source, name, home, done=True)
         return
-    for schema in dict.fromkeys((*settings.move_from, *run.catalog.schemas_on_path)):
-        found = run.catalog.find_sequence(schema, name)
-        if found is None or schema == settings.home or found.owner is not None:
+    for schema in search.schemas:
+        full = f"{schema}.{name}"
+        found = catalog.find_sequence(schema, name)
+        if found is None or found.owner is not None or full in search.settings.keep:
             continue
-        if schema in settings.move_from:
-            yield Move("sequence", schema, name, settings.home)
-            return
-        message = (
-            f"the sequence of the models is in {schema!r}, not in {settings.home!r}; it stays "
-            f"there. Add {schema!r} to move-from to have it moved"
-        )
-        run.findings.append(Finding(NAME, "sequence-elsewhere", f"{schema}.{name}", message))
+        users = [_is_ours(relation, search) for relation, _ in search.columns.get(found.oid, ())]
+        if users and not any(users):
+            continue  # another's
+        if schema in search.settings.move_from:
+            yield Move("sequence", schema, name, home)
+        else:
+            message = _stays("sequence", schema, home)
+            search.run.findings.append(Finding(NAME, "sequence-elsewhere", full, message))
+            search.sequences[name] = schema
+        return
+
+
+def _stays(kind: str, schema: str, home: str) -> str:
+    return (
+        f"the {kind} of the models is not in {home!r}; it stays where it is. Add {schema!r} to "
+        "move-from to have it moved"
+    )
 
 
 def _full(relation: Relation) -> str:
     return f"{relation.schema}.{relation.name}"
-
-
-def moved_tables(run: Run) -> dict[int, Move]:
-    """The moves of tables by the OID of the table, which the catalog has moved already."""
-    moves = [move for move in run.moves if move.kind == "table" and not move.done]
-    found = [(run.catalog.find(move.to, move.name), move) for move in moves]
-    return {relation.oid: move for relation, move in found if relation is not None}

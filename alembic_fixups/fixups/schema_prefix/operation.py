@@ -6,23 +6,29 @@ are then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from alembic.operations import ops
 
 from alembic_fixups.catalog import Move
 from alembic_fixups.fixups.schema_prefix.dependents import dependents
-from alembic_fixups.fixups.schema_prefix.moves import KINDS, lookalikes, moved_tables
-from alembic_fixups.fixups.schema_prefix.notes import made, moved
+from alembic_fixups.fixups.schema_prefix.labels import renamed_only
+from alembic_fixups.fixups.schema_prefix.moves import KINDS, lookalikes
+from alembic_fixups.fixups.schema_prefix.notes import made, moved, stayed
 from alembic_fixups.fixups.schema_prefix.rewrite import Placement
 from alembic_fixups.fixups.schema_prefix.settings import NAME, SchemaPrefixSettings
 from alembic_fixups.fixups.schema_prefix.version_table import move_version_table
 from alembic_fixups.rendering.steps import Step, StepsOp, Unit
-from alembic_fixups.rendering.templates import TableName, Templates
-from alembic_fixups.report import Finding
+from alembic_fixups.rendering.templates import Templates
+from alembic_fixups.report import Finding, Severity
 from alembic_fixups.run import Replacement, Run
 from alembic_fixups.stock.tree import table_of
+
+_LOCKS = (
+    "ACCESS EXCLUSIVE on every table that moves, until all have, for changes of the catalog only: "
+    "no row is touched."
+)
 
 
 def replace(
@@ -33,21 +39,32 @@ def replace(
     templates = Templates(general.lock_timeout, general.templates)
     connection = run.context.connection
     assert connection is not None
-    run.findings.extend(dependents(connection, moved_tables(run), run.catalog.major_version))
-    units = [
-        *([Unit([_look(templates, run.moves)])] if run.moves else []),
-        *(_schema(templates, schema, run) for schema in _missing_schemas(run)),
-        *(_move(templates, move, run) for move in run.moves),
+    run.findings.extend(dependents(connection, run))
+    renamed = renamed_only(upgrade_ops, settings.home)
+    replacement = Replacement(partial(_owns, placement, settings, run, renamed))
+    schemas = [
+        schema for schema in _missing_schemas(run) if schema != settings.home or not run.moves
     ]
-    replacement = Replacement(partial(_owns, placement, settings, run))
+    units = [
+        *(_schema(templates, schema, run) for schema in schemas),
+        *([_moves(templates, settings.home, run)] if run.moves else []),
+    ]
     if units:
         replacement.first = [_operation(_describe(run), units)]
     if run.moves:
-        replacement.last = [_again(templates, run)]
-    replacement.operations = [
-        _operation([change], [unit])
-        for change, unit in move_version_table(settings, run, templates)
-    ]
+        again = _move(
+            templates,
+            settings.home,
+            run,
+            "What a downgrade that was cut short has moved back already moves again, for the steps "
+            "between; otherwise this does nothing.",
+        )
+        replacement.last = [StepsOp(NAME, (), (), (again,), headings=("", "begins"))]
+    moving = move_version_table(settings, run, templates)
+    if moving is not None:
+        change, look, unit = moving
+        replacement.first.append(_operation([], [Unit([look])]))
+        replacement.operations.append(_operation([change], [unit]))
     return replacement
 
 
@@ -64,7 +81,8 @@ def _describe(run: Run) -> Iterable[str]:
     for schema in _missing_schemas(run):
         yield f"the schema {schema} is created"
     for move in run.moves:
-        yield f"{_name(move)}: the {move.kind} moves to {move.to}"
+        along = ", a partition, goes along" if move.along else f": the {move.kind} moves"
+        yield f"{move.schema}.{move.name}{along} to {move.to}"
 
 
 def _missing_schemas(run: Run) -> list[str]:
@@ -75,27 +93,12 @@ def _missing_schemas(run: Run) -> list[str]:
     )
 
 
-def _look(templates: Templates, moves: list[Move]) -> Step:
-    return templates.step(
-        "schema_prefix/look.sql.j2",
-        "Look whether everything can be moved: it is where it was, nothing has its name where it "
-        "goes, and who may use it may use the schema it goes to.",
-        "nothing.",
-        moves=moves,
-    )
-
-
 def _schema(templates: Templates, schema: str, run: Run) -> Unit:
     create = templates.step(
         "schema_prefix/create_schema.sql.j2",
-        f"The schema {schema}, and USAGE on it for those who have a privilege on what moves there.",
+        f"The schema {schema}, which the models have tables in.",
         "nothing that exists.",
         schema=schema,
-        tables=[
-            TableName(move.schema, move.name)
-            for move in run.moves
-            if move.kind == "table" and move.to == schema
-        ],
         note=made(run),
     )
     drop = templates.step(
@@ -108,72 +111,67 @@ def _schema(templates: Templates, schema: str, run: Run) -> Unit:
     return Unit([create], [drop])
 
 
-def _move(templates: Templates, move: Move, run: Run) -> Unit:
-    what = {
-        "table": "with its rows, indexes, constraints, triggers, privileges and own sequences; "
-        "foreign keys to it, views and policies follow",
-        "type": "columns, defaults and arrays of it follow",
-        "sequence": "defaults follow",
-    }[move.kind]
-    old, new = TableName(move.schema, move.name), TableName(move.to, move.name)
-    template = f"schema_prefix/move_{move.kind}.sql.j2"
-    there = templates.step(
-        template,
-        f"{old}: the {move.kind} moves to {move.to}, {what}.",
-        _locks(move.kind, old),
-        object=old,
-        moved=new,
-        note=moved(move.schema, run),
-        back=False,
+def _moves(templates: Templates, home: str, run: Run) -> Unit:
+    """All moves at once, so that a database never has one half here and the other there."""
+    look = templates.step(
+        "schema_prefix/look.sql.j2",
+        "Look whether everything can be moved: it is where it was, nothing has its name where it "
+        "goes, it belongs to this role, and who may use it may use the schema it goes to.",
+        "nothing.",
+        home=home,
+        items=_items(run),
+    )
+    there = _move(
+        templates,
+        home,
+        run,
+        f"Move to {home}, all or nothing: each table with its rows, indexes, constraints, "
+        "triggers, privileges, own sequences and the partitions beside it; foreign keys to it, "
+        "views, policies and defaults follow. What is there already stays.",
     )
     back = templates.step(
-        template,
-        f"{new}: the {move.kind} goes back to {move.schema}, if the upgrade moved it.",
-        _locks(move.kind, new),
-        object=old,
-        moved=new,
-        note=moved(move.schema, run),
-        back=True,
+        "schema_prefix/move_back.sql.j2",
+        "Move back what the upgrade moved, all or nothing; the schema goes if the upgrade made it "
+        "and nothing is in it any more.",
+        _LOCKS,
+        home=home,
+        items=_items(run),
+        made=made(run),
+        stayed=stayed(run),
     )
-    return Unit([there], [back])
+    return Unit([look, there], [back])
 
 
-def _again(templates: Templates, run: Run) -> StepsOp:
-    """The moves once more, for a downgrade that was cut short or runs again.
-
-    What is undone before the tables go back names them where they are until then.
-    """
-    step = templates.step(
-        "schema_prefix/move_again.sql.j2",
-        "Whatever a downgrade that was cut short has moved back already moves again, for the steps "
-        "between; otherwise this does nothing.",
-        "ACCESS EXCLUSIVE on each of these tables that moves, for a catalog change.",
-        moves=[(move, moved(move.schema, run)) for move in run.moves],
-        note=made(run),
+def _move(templates: Templates, home: str, run: Run, what: str) -> Step:
+    return templates.step(
+        "schema_prefix/move.sql.j2",
+        what,
+        _LOCKS,
+        home=home,
+        items=_items(run),
+        made=made(run),
+        stayed=stayed(run),
     )
-    return StepsOp(NAME, (), (), (step,), headings=("", "begins"))
 
 
-def _locks(kind: str, name: TableName) -> str:
-    if kind == "table":
-        return f"ACCESS EXCLUSIVE on {name} for a catalog change: no row is touched."
-    return f"the {kind} {name} alone, for a catalog change."
-
-
-def _name(move: Move) -> str:
-    return f"{move.schema}.{move.name}"
+def _items(run: Run) -> list[tuple[Move, str]]:
+    """What is moved, with its note; partitions are found by their table when it is moved."""
+    return [(move, moved(move.schema, run)) for move in run.moves if not move.along]
 
 
 def _owns(
     placement: Placement,
     settings: SchemaPrefixSettings,
     run: Run,
+    renamed: Collection[int],
     operation: ops.MigrateOperation,
 ) -> bool:
-    """Whether an operation belongs to the drop of a table that has the name of a model's.
+    """Whether an operation only renames what SQLAlchemy names by the schema, or drops a lookalike.
 
-    It may hold the rows that the other one lacks.
+    A table of another schema with the name of a model's may hold the rows that this one lacks.
     """
+    if id(operation) in renamed:
+        return True
     table = table_of(operation)
     if table is None or table[1] not in placement.tables or table[0] in (None, settings.home):
         return False
@@ -185,12 +183,12 @@ def _owns(
     if full not in settings.keep and relation not in lookalikes(name, settings, run):
         return False
     if isinstance(operation, ops.DropTableOp):
+        severity: Severity = "info" if full in settings.keep else "warning"
         message = (
             f"has the name of a table of the models and is not dropped; theirs is {settings.home}."
             f"{name}. If nobody needs it, drop it in a migration of your own"
         )
-        severity = "info" if full in settings.keep else "warning"
-        finding = Finding(NAME, "lookalike", full, message, severity)  # type: ignore[arg-type]
+        finding = Finding(NAME, "lookalike", full, message, severity)
         if finding not in run.findings:
             run.findings.append(finding)
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,9 @@ from sqlalchemy import (
     Sequence,
     Table,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import DOMAIN
+from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.orm.mapper import _all_registries
 from sqlalchemy.sql.functions import next_value
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -26,6 +29,11 @@ from alembic_fixups.fixups.schema_prefix.settings import SchemaPrefixSettings
 from alembic_fixups.report import Refused
 from alembic_fixups.settings import shown
 from alembic_fixups.target import Target
+
+NamedType = Enum | DOMAIN
+"""A type that has a name and a schema of its own in the database."""
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -66,24 +74,23 @@ def rewrite(target: Target, settings: SchemaPrefixSettings, major_version: int) 
     target.home = home
     for key, table in tables.items():
         changed = {
-            constraint: schema or home
-            for constraint, (schema, written) in references[key].items()
-            if (schema or home) != written
+            constraint: schema
+            for constraint, (schema, as_is) in references[key].items()
+            if not as_is
         }
         if table.schema is None or changed:
             target.place(key, table.schema or home, changed.get)
     target.follow()
 
     types: set[str] = set()
-    for key, table in target.tables.items():
-        for column in list(table.c):
-            type_ = _placed(column.type, home, types)
-            default = _placed_default(column, home)
-            if type_ is not column.type or default is not None:
-                column = target.editable(key).c[column.key]
-                column.type = type_
-                if default is not None:
-                    column.server_default = default
+
+    def place(type_: NamedType) -> str | None:
+        if type_.schema not in (None, home):
+            return None
+        types.add(str(type_.name))
+        return home
+
+    _rename(target, place, lambda sequence: home if sequence.schema is None else None)
     return Placement(
         frozenset(table.name for table in target.tables.values() if table.schema == home),
         frozenset(types),
@@ -91,6 +98,34 @@ def rewrite(target: Target, settings: SchemaPrefixSettings, major_version: int) 
             sequence.name for sequence in target.sequences if sequence.schema in (None, home)
         ),
     )
+
+
+def settle(target: Target, types: Mapping[str, str], sequences: Mapping[str, str]) -> None:
+    """Has the models take types and sequences from the schema that they stay in, by their names."""
+
+    def elsewhere(known: NamedType | Sequence) -> str | None:
+        names = sequences if isinstance(known, Sequence) else types
+        return names.get(str(known.name)) if known.schema == target.home else None
+
+    if types or sequences:
+        _rename(target, elsewhere, elsewhere)
+
+
+def _rename(
+    target: Target,
+    type_schema: Callable[[NamedType], str | None],
+    sequence_schema: Callable[[Sequence], str | None],
+) -> None:
+    """Puts types and sequences into the schemas that the functions give, None to leave one."""
+    for key, table in target.tables.items():
+        for column in list(table.c):
+            type_ = _renamed(column.type, type_schema)
+            default = _renamed_default(column, sequence_schema)
+            if type_ is not column.type or default is not None:
+                column = target.editable(key).c[column.key]
+                column.type = type_
+                if default is not None:
+                    column.server_default = default
 
 
 def _refuse_doubles(target: Target, home: str) -> None:
@@ -109,11 +144,11 @@ def _referred(
     settings: SchemaPrefixSettings,
     constraint: ForeignKeyConstraint,
     wrong: list[str],
-) -> tuple[str | None, str | None] | None:
-    """The schema of the table that a foreign key refers to, and the one that it is written with.
+) -> tuple[str, bool] | None:
+    """The schema of the table that a foreign key refers to, and whether that is what it says.
 
-    None where it needs no care: it was given a Column. A reference that leads nowhere is added to
-    *wrong*.
+    None where it needs no care: it was given a Column of another MetaData. A reference that leads
+    nowhere is added to *wrong*.
     """
     element = constraint.elements[0]
     schema, name, column = tokens_of(element)
@@ -126,8 +161,13 @@ def _referred(
     elif schema in (settings.home, *settings.move_from):
         candidates += [name, f"{settings.home}.{name}"]
     for key in candidates:
-        if key in target and target.together(table.key, key) and _has(target.table(key), column):
-            return target.table(key).schema, schema
+        if key not in target or not target.together(table.key, key):
+            continue
+        found = target.table(key)
+        if found.name == name and _has(found, column):
+            referred = found.schema or settings.home
+            # SQLAlchemy itself has to find it, and where it will be.
+            return referred, referred == schema == found.schema and key == candidates[0]
     if element._table_column is not None:
         return None  # a table of another MetaData
     where = f"{place_of(table)}, column {', '.join(constraint.column_keys)}"
@@ -148,21 +188,41 @@ def tokens_of(element: ForeignKey) -> tuple[str | None, str, str | None]:
     return tokens[0], tokens[1], tokens[2]
 
 
-def _placed(type_: TypeEngine[Any], home: str, found: set[str]) -> TypeEngine[Any]:
-    """The type with its schema; the same object where it has one or needs none.
-
-    Adds the names of the types that are in *home* to *found*.
-    """
+def _renamed(
+    type_: TypeEngine[Any], schema_of: Callable[[NamedType], str | None]
+) -> TypeEngine[Any]:
+    """The type with the schema that it is to have; the same object where nothing changes."""
+    variants = {
+        dialect: renamed
+        for dialect, variant in type_._variant_mapping.items()
+        if (renamed := _renamed(variant, schema_of)) is not variant
+    }
+    if variants:
+        type_ = _with(type_, _variant_mapping=type_._variant_mapping.union(variants))
     if isinstance(type_, ARRAY):
-        return _with(type_, item_type=_placed(type_.item_type, home, found))
+        return _with(type_, item_type=_renamed(type_.item_type, schema_of))
     if isinstance(type_, TypeDecorator):
-        return _with(type_, impl=_placed(type_.impl_instance, home, found))
+        return _renamed_decorator(type_, schema_of)
     if not (isinstance(type_, DOMAIN) or (isinstance(type_, Enum) and type_.native_enum)):
         return type_
-    if type_.name is None or type_.schema not in (None, home):
+    schema = schema_of(type_) if type_.name is not None else None
+    return type_ if schema is None else _with(type_, schema=schema)
+
+
+def _renamed_decorator(
+    type_: TypeDecorator[Any], schema_of: Callable[[NamedType], str | None]
+) -> TypeEngine[Any]:
+    inner = _renamed(type_.impl_instance, schema_of)
+    if inner is not type_.impl_instance:
+        return _with(type_, impl=inner)
+    loaded = type_.load_dialect_impl(_DIALECT)
+    if loaded is type_.impl_instance or _renamed(loaded, schema_of) is loaded:
         return type_
-    found.add(str(type_.name))
-    return _with(type_, schema=home)
+
+    def load(dialect: Dialect) -> TypeEngine[Any]:
+        return _renamed(type_.load_dialect_impl(dialect), schema_of)
+
+    return _with(type_, load_dialect_impl=load)
 
 
 def _with(type_: TypeEngine[Any], **attribute: Any) -> TypeEngine[Any]:
@@ -176,13 +236,17 @@ def _with(type_: TypeEngine[Any], **attribute: Any) -> TypeEngine[Any]:
     return changed
 
 
-def _placed_default(column: Column[Any], home: str) -> DefaultClause | None:
-    """The default with its sequence in *home*, None where nothing changes."""
+def _renamed_default(
+    column: Column[Any], schema_of: Callable[[Sequence], str | None]
+) -> DefaultClause | None:
+    """The default with its sequence in another schema, None where nothing changes."""
     default = getattr(column.server_default, "arg", None)
-    if not isinstance(default, next_value) or default.sequence.schema is not None:
+    if not isinstance(default, next_value):
         return None
-    sequence = Sequence(default.sequence.name, schema=home)
-    return DefaultClause(sequence.next_value())
+    schema = schema_of(default.sequence)
+    if schema is None or schema == default.sequence.schema:
+        return None
+    return DefaultClause(Sequence(default.sequence.name, schema=schema).next_value())
 
 
 def place_of(table: Table) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from alembic_fixups.fixups.schema_prefix.settings import NAME, SchemaPrefixSettings
-from alembic_fixups.rendering.steps import Unit
+from alembic_fixups.rendering.steps import Step, Unit
 from alembic_fixups.rendering.templates import TableName, Templates
 from alembic_fixups.report import Finding
 from alembic_fixups.run import Run
@@ -17,8 +16,8 @@ _BY_PATH = "op.get_context().version_table_schema is None"
 
 def move_version_table(
     settings: SchemaPrefixSettings, run: Run, templates: Templates
-) -> Iterator[tuple[str, Unit]]:
-    """The step that moves the version table, with a line that says so.
+) -> tuple[str, Step, Unit] | None:
+    """A line that says that the version table moves, the look that comes first, and the step.
 
     It runs in the transaction in which Alembic stamps the revision, after everything else: where
     Alembic does not find the table after the move, nothing has happened.
@@ -27,7 +26,7 @@ def move_version_table(
     name, home = migration.version_table, settings.home
     known = run.catalog.find(migration.version_table_schema, name)
     if not settings.move_version_table or known is None or known.schema == home:
-        return
+        return None
     full = f"{known.schema}.{name}"
     if known.schema not in settings.move_from:
         message = f"is in no schema of move-from: it is not moved. Add {known.schema!r} to it"
@@ -37,7 +36,7 @@ def move_version_table(
             f"not find it to stamp the revision. Take that out, with {home!r} on the search_path, "
             f"for this one upgrade, and give version_table_schema={home!r} after it"
         )
-    elif home not in run.catalog.schemas_on_path:
+    elif home not in _on_path(run.catalog.search_path):
         message = (
             f"the search_path lacks {home!r}: moved there, Alembic would not find it to stamp the "
             f"revision. Have env.py SET search_path TO {home}, {known.schema} first"
@@ -59,6 +58,21 @@ def move_version_table(
             )
             for one, other in ((old, new), (new, old))
         ]
-        yield f"{full}: Alembic's own table moves to {home}", Unit([steps[0]], [steps[1]])
-        return
+        look = replace(
+            templates.step(
+                "schema_prefix/look_at_version_table.sql.j2",
+                f"Look whether Alembic will find its own table in {home} by the search_path.",
+                "nothing.",
+                old=old,
+                new=new,
+            ),
+            only_if=_BY_PATH,
+        )
+        return f"{full}: Alembic's own table moves to {home}", look, Unit([steps[0]], [steps[1]])
     run.findings.append(Finding(NAME, "version-table", full, message, "refused"))
+    return None
+
+
+def _on_path(search_path: str) -> list[str]:
+    """The schemas that a search_path names, also those that are not there yet."""
+    return [part.strip().strip('"') for part in search_path.split(",")]
