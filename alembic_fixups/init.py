@@ -67,7 +67,7 @@ def run(project: Project, console: Console, *, assume_yes: bool, dry_run: bool) 
     for change in changes:
         _show(change, console)
     for name, table in proposed.items():
-        if isinstance(table, str):
+        if isinstance(table, str) and table:
             console.print(f"{name}: {table}")
     _say(edit.left, project, console)
     wanted = not changes or _is_wanted(console, assume_yes=assume_yes, dry_run=dry_run)

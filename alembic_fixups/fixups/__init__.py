@@ -37,7 +37,7 @@ class Fixup:
         infer: takes the models and gives settings that suit them as a plain table, None where
             the fixup has nothing to do there; ``alembic-fixups init`` proposes them.
         hint: takes the models and gives a line or more for somebody whose models ``infer`` made
-            nothing of.
+            nothing of, "" where there is nothing to say.
         locate: takes what ``rewrite`` gave, its settings and the run, before Alembic compares, and
             says what the migration will move, so that everything is compared where it will be.
         order: place among the fixups; a lower one rewrites first.

@@ -16,21 +16,30 @@ def infer(target: Target) -> dict[str, Any] | None:
 
     None also where every reference already says its schema.
     """
-    schemas = {table.schema for table in target.tables.values()} - {target.default_schema}
-    if len(schemas) != 1:
+    schemas = _schemas(target)
+    if len(schemas) != 1 or None in schemas or not _is_mixed(target):
         return None
-    [schema] = schemas
-    if schema is None or not any(map(_leaves_out, target.tables.values())):
-        return None
-    return {"schema": schema}
+    return {"schema": schemas.pop()}
 
 
 def hint(target: Target) -> str:
-    """What to tell somebody whose models do not show one schema."""
+    """What to tell somebody whose models leave schemas out here and there; else nothing."""
+    schemas = _schemas(target)
+    if schemas <= {None} or not _is_mixed(target):
+        return ""
+    named = ", ".join(sorted(schema for schema in schemas if schema is not None))
     return (
-        "the models do not show one schema that references leave out here and there. If their "
-        f'tables belong into one, write [tool.alembic-fixups.{NAME}] with schema = "..."'
+        f"tables and references name {named}, or no schema. If those without belong into one of "
+        f'them, write [tool.alembic-fixups.{NAME}] with schema = "..."'
     )
+
+
+def _schemas(target: Target) -> set[str | None]:
+    return {table.schema for table in target.tables.values()} - {target.default_schema}
+
+
+def _is_mixed(target: Target) -> bool:
+    return any(map(_leaves_out, target.tables.values()))
 
 
 def _leaves_out(table: Table) -> bool:

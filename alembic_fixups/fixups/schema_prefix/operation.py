@@ -63,7 +63,7 @@ def replace(
     moving = move_version_table(settings, run, templates)
     if moving is not None:
         change, look, unit = moving
-        replacement.first.append(_operation([], [Unit([look])]))
+        replacement.first.insert(0, _operation([], [Unit([look])]))
         replacement.operations.append(_operation([change], [unit]))
     return replacement
 
