@@ -145,8 +145,9 @@ class TestMistakes:
     def test_no_fixup_on(self, project: AlembicProject) -> None:
         project.pyproject.write_text('[tool.alembic-fixups]\nlock-timeout = "5s"\n')
         assert mistake(project, "check") == (
-            "No fixup is on. Add a table such as [tool.alembic-fixups.tenant-keys] to "
-            "pyproject.toml; `alembic-fixups init` proposes what it can infer."
+            "No fixup is on. Add a table such as [tool.alembic-fixups.schema-prefix] or "
+            "[tool.alembic-fixups.tenant-keys] to pyproject.toml; `alembic-fixups init` proposes "
+            "what it can infer."
         )
 
     def test_plugin_not_in_env_py(self, project: AlembicProject) -> None:
