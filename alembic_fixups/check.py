@@ -122,7 +122,7 @@ def _nothing(_: logging.LogRecord) -> bool:
 def _differences(diff: tuple[Any, ...]) -> list[Difference]:
     """The differences in a tuple that ``alembic check`` shows: a fixup's holds several."""
     kind, *rest = diff
-    if kind in {fixup.name for fixup in all_fixups()}:
+    if kind in {ALEMBIC, *(fixup.name for fixup in all_fixups())}:
         return [Difference(kind, change) for change in rest]
     return [Difference(ALEMBIC, describe(diff))]
 

@@ -98,6 +98,8 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
         first.extend(replacement.first)
         last.extend(replacement.last)
         run.operations.extend(replacement.operations)
+    if run.moves and len(first) > 1:
+        first = [operation.in_one_transaction() for operation in first]
     stock.remove(upgrade_ops, lambda operation: any(owned(operation) for owned in owns))
     stock.order(upgrade_ops)
     if run.settings.general.idempotent == "all":

@@ -1,4 +1,4 @@
-"""The whole story of the tenant keys, on this sample application: ``make demo``.
+"""The whole story of the fixups, on this sample application: ``make demo``.
 
 Works on a copy in a temporary folder, with a PostgreSQL server that is gone afterwards. What is
 shown is also checked: the exit code is 1 where anything is not as the headings say.
@@ -6,30 +6,35 @@ shown is also checked: the exit code is 1 where anything is not as the headings 
 
 from __future__ import annotations
 
-import ast
 import json
-import os
 import re
-import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
-import textwrap
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from alembic_fixups import scratch
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.text import Text
 
-SAMPLE = Path(__file__).resolve().parent
-BIN = Path(sys.executable).parent
-THEME = "ansi_dark"  # the terminal's own colours
+from demo_stage import Stage, Surprise, environment, expect, expect_rows, operations, steps
 
+SAMPLE = Path(__file__).resolve().parent
+HEAD = "e4db4e566ae8"
+
+# What is in public, and with how many rows.
+STRAYS = {"integrations": 24, "integration_events": 72}
+STRAY_ROWS = """SELECT 'integrations' AS name, count(*) AS rows FROM migration.integrations
+UNION ALL
+SELECT 'integration_events', count(*) FROM migration.integration_events
+UNION ALL
+SELECT 'data_imports with one', count(*)
+  FROM migration.data_imports JOIN migration.integrations i ON i.id = integration_id
+UNION ALL
+SELECT 'events in the view', sum(events) FROM migration.v_integration_activity"""
+STRAY_TABLES = """SELECT tablename AS name, schemaname AS schema FROM pg_tables
+ WHERE tablename LIKE 'integration%'"""
 # What seed.py gets wrong on purpose.
 VIOLATIONS = {"assets": 7, "assessments": 2, "llm_usage_logs": 3}
 # The one key whose steps are shown.
@@ -58,126 +63,113 @@ SELECT kestrel.id, theirs.id, 'stray server', 'server'
  LIMIT 1"""
 
 
-class Surprise(Exception):
-    """Something is not as the demo says."""
-
-
-def expect(condition: object, what: str) -> None:
-    """Stops the demo where what it has just claimed does not hold."""
-    if not condition:
-        raise Surprise(what)
-
-
-@dataclass
-class Stage:
-    """Where the demo runs and what it prints to.
-
-    Attributes:
-        console: coloured on a terminal, plain and unwrapped elsewhere.
-        folder: the copy of the sample project.
-        server: the embedded server.
-        environment: that of the commands; it names the database.
-        acts: how many there were so far.
-    """
-
-    console: Console
-    folder: Path
-    server: scratch.Server
-    environment: dict[str, str]
-    acts: int = 0
-
-    def act(self, title: str, look: str) -> None:
-        """The heading: what happens, and what to look at."""
-        self.acts += 1
-        self.console.print()
-        self.console.print(
-            Text.assemble((f"{self.acts}. {title}", "bold cyan"), (f"  {look}", "cyan")),
-            soft_wrap=True,
-        )
-
-    def command(self, line: str) -> None:
-        """A command as a user would type it."""
-        self.console.print(Text.assemble(("$ ", "bold green"), (line, "bold")), soft_wrap=True)
-
-    def say(self, text: str, style: str = "") -> None:
-        """Some lines, each left as long as it is."""
-        self.console.print(Text.from_ansi(text, style=style), soft_wrap=True)
-
-    def code(self, text: str, language: str) -> None:
-        """Source code."""
-        highlighted = Syntax("", language, theme=THEME, background_color="default").highlight(text)
-        highlighted.rstrip()
-        self.console.print(highlighted, soft_wrap=True)
-
-    def run(self, line: str, *, exit_code: int = 0, show: bool = True) -> str:
-        """Shows a command, runs it, shows what it printed; gives that back without colours."""
-        self.command(line)
-        program, *arguments = shlex.split(line)
-        assert self.server.bindir is not None
-        programs = {
-            "alembic": [sys.executable, "-m", "alembic"],
-            "alembic-fixups": [str(BIN / "alembic-fixups")],
-            "python": [sys.executable],
-            "psql": [str(self.server.bindir / "psql"), "-X"],
-        }
-        done = subprocess.run(
-            [*programs[program], *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        output = done.stdout.replace(f"{self.folder}/", "")
-        plain = Text.from_ansi(output).plain
-        expect(
-            done.returncode == exit_code,
-            f"{line}: exit code {done.returncode} in place of {exit_code}\n{plain}",
-        )
-        said = [one for one in output.splitlines() if not one.startswith("INFO")]
-        if show and said:
-            self.say("\n".join(said).strip("\n"))
-        return plain
-
-    def psql(self, query: str, *, exit_code: int = 0) -> str:
-        """Runs a query as `run` does."""
-        return self.run(f'psql -c "{query}"', exit_code=exit_code)
-
-    def revisions(self) -> list[Path]:
-        """The revisions that were generated here."""
-        return sorted((self.folder / "alembic" / "versions").glob("*_tenant_keys.py"))
-
-
 def build(stage: Stage) -> None:
     """The database as years of migrations and careless writes have left it."""
     stage.act(
         "The sample application as it is.",
-        "87 old revisions, some 5,000 rows, 12 of them in a wrong tenant.",
+        "90 old revisions, some 5,000 rows, 12 of them in a wrong tenant, two tables in public.",
     )
     output = stage.run("alembic upgrade head")
     count = output.count("Running upgrade")
-    expect(count == 87, f"{count} revisions applied")
+    expect(count == 90, f"{count} revisions applied")
     stage.say(f"{count} revisions applied.")
     output = stage.run("python seed.py")
     for table, number in VIOLATIONS.items():
         expect(re.search(rf"\b{number} of \d+ rows in {table} break", output), f"seed.py, {table}")
 
 
+def stock(stage: Stage) -> None:
+    """What Alembic writes by itself."""
+    stage.act(
+        "Stock Alembic would drop everything.",
+        "env.py sets the search_path, so all tables look foreign; those in public get empty twins.",
+    )
+    path, _ = stage.autogenerate("stock")
+    source = path.read_text()
+    counts = operations(source)
+    stage.say(", ".join(f"{number} {name}()" for name, number in counts.most_common()))
+    lines = [line for line in source.splitlines() if re.search(r"_table\('integrations'", line)]
+    stage.code("\n".join(lines[:2]), "python")
+    expect(counts["op.drop_table"] == 36, "35 tables and alembic_version would go")
+    expect("op.create_table('integrations'" in lines[0], "an empty twin is made")
+    expect("op.drop_table('integrations')" in lines[1], "the table with the rows goes")
+    stage.remove(path)
+
+
 def switch_on(stage: Stage) -> None:
     """The plugin's name in env.py and its settings in pyproject.toml."""
     stage.act(
         "alembic-fixups init switches the plugin on.",
-        "It edits env.py, and finds the two tenant levels in the models.",
+        "It edits env.py, and finds the schema and the two tenant levels in the models.",
     )
     output = stage.run("alembic-fixups init --yes")
     expect('autogenerate_plugins=["alembic.autogenerate.*", "alembic_fixups"]' in output, "env.py")
+    expect('schema = "migration"' in output, "the schema is inferred")
+    expect_levels(output)
+
+
+def expect_levels(output: str) -> None:
+    """Checks that init found the tenant levels."""
     for table, column in (
         ("client_accounts", "client_account_id"),
         ("engagements", "engagement_id"),
     ):
         level = rf'table = "migration\.{table}", column = "{column}"'
         expect(re.search(level, output), f"the level {table} is inferred")
+
+
+def refuse_twins(stage: Stage) -> None:
+    """Without a word about public nothing is moved, and nothing created in its place."""
+    stage.act(
+        "schema-prefix makes no empty twins.",
+        "First the schemas: the tenant keys wait. The tables in public are found, and named.",
+    )
+    stage.settings("/tenant-keys/,$d", lambda text: text[: text.index("[tool.alembic-fixups.t")])
+    output = stage.run("alembic-fixups check", exit_code=2, show=False)
+    stage.say(output.strip(), "red")
+    said = " ".join(output.split())  # on a terminal lines are wrapped
+    for table in STRAYS:
+        expect(f"public.{table} has the columns of the model migration.{table}" in said, table)
+
+
+def move(stage: Stage) -> None:
+    """The tables go where the models have them."""
+    stage.act(
+        'With move-from = ["public"] they move, with all they have.',
+        "The whole upgrade is a look and a move; then the rows, and what refers to them, by psql.",
+    )
+    stage.settings(
+        '/^schema =/a move-from = ["public"]',
+        lambda text: re.sub("^schema = .*\n", r'\g<0>move-from = ["public"]\n', text, flags=re.M),
+    )
+    path, output = stage.autogenerate("schema prefix")
+    stage.say(output.splitlines()[-1])
+    source = path.read_text()
+    expect(set(operations(source)) == {"op.execute"}, "none of Alembic's own operations")
+    changes = source[source.index("    # schema-prefix makes these changes:") :]
+    changes, _, _ = changes.partition("    with op.get_context()")
+    expect(changes.count("\n    # - ") == 3, "a type and two tables")
+    stage.code(changes.rstrip(), "python")
+    look, moving = steps(source)
+    for step in (look, moving):
+        comment, _, sql = step.partition("\nDO ")
+        stage.code(f"\n{comment}", "postgresql")
+        stage.say(f"… {len(sql.splitlines())} lines of SQL", "dim")
+    expect("SET SCHEMA" in moving and "SET SCHEMA" not in look, "the second one moves")
+
+    stage.run("alembic upgrade head")
+    output = stage.psql(STRAY_ROWS)
+    expect_rows(output, STRAYS | {"data_imports with one": 12, "events in the view": 72})
+    output = stage.run("alembic-fixups check")
+    expect("No differences." in output, "nothing else differs")
+
+
+def switch_on_again(stage: Stage) -> None:
+    """The settings of the tenant keys, which waited."""
+    stage.act("Now the tenant keys.", "init adds what is not there, and leaves the rest.")
+    output = stage.run("alembic-fixups init --yes")
+    expect("env.py" not in output, "env.py stays as it is")
+    expect_levels(output)
 
 
 def check(stage: Stage) -> None:
@@ -192,7 +184,7 @@ def check(stage: Stage) -> None:
     stage.say("•".join([first, second, third]).rstrip())
     stage.say(f"  … {len(others)} more\n", "dim")
     stage.say("\n".join(f"warning  {warning}" for warning in warnings), "yellow")
-    expect("24 differences, 3 warnings." in output, "24 differences, 3 warnings")
+    expect("25 differences, 3 warnings." in output, "25 differences, 3 warnings")
     expect("migration.report_snapshots" in output, "a table without the client is reported")
 
 
@@ -202,9 +194,8 @@ def generate(stage: Stage) -> None:
         "Autogenerate writes the migration.",
         f"Its head, then all it does for {CHILD}: plain SQL, each step with its locks.",
     )
-    output = stage.run('alembic revision --autogenerate -m "tenant keys"', show=False)
+    path, output = stage.autogenerate("tenant keys")
     stage.say(output.splitlines()[-1])  # the warnings before it have just been shown
-    [path] = stage.revisions()
     source = path.read_text()
     expect("drop_table" not in source, "no live table is dropped")
     expect("import alembic_fixups" not in source, "the migration stands on its own")
@@ -215,7 +206,7 @@ def generate(stage: Stage) -> None:
     changes = source[source.index("    # tenant-keys makes these changes:") :]
     changes, _, _ = changes.partition("    with op.get_context()")
     start, first, second, *others = changes.rstrip().split("\n    # - ")
-    expect(len(others) == 22, "the head names every change")
+    expect(len(others) == 23, "the head names every change")
     stage.code("\n    # - ".join([start, first, second]), "python")
     stage.say(f"    # … {len(others)} more\n", "dim")
 
@@ -231,27 +222,6 @@ def generate(stage: Stage) -> None:
         "DROP CONSTRAINT",
     ):
         expect(statement in text, f"the migration has {statement}")
-
-
-def steps(source: str) -> Iterator[str]:
-    """Each ``op.execute()`` of a revision's upgrade: the comment above it, then its SQL."""
-    lines = source.splitlines()
-    module = ast.parse(source)
-    [upgrade] = [
-        node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade"
-    ]
-    calls = [
-        node
-        for node in ast.walk(upgrade)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "op.execute"
-    ]
-    for call in sorted(calls, key=lambda node: node.lineno):
-        first = call.lineno - 1
-        while lines[first - 1].lstrip().startswith("#"):
-            first -= 1
-        comment = [line.strip().replace("#", "--", 1) for line in lines[first : call.lineno - 1]]
-        sql = textwrap.dedent(ast.literal_eval(call.args[0])).strip()
-        yield "\n".join([*comment, sql])
 
 
 def concerns(step: str) -> bool:
@@ -279,7 +249,8 @@ def refuse(stage: Stage) -> None:
     expect(f"SELECT c.* FROM ONLY {CHILD}" in message, "the query")
     expect("Traceback" not in message, "no traceback")
     output = stage.run("alembic current")
-    expect("cf0f4fc4d801" in output, "the database is at its old head")
+    before = stage.revision("schema prefix").name.split("_")[3]
+    expect(before in output, "the database is at the revision before")
 
 
 def quarantine(stage: Stage) -> None:
@@ -288,25 +259,13 @@ def quarantine(stage: Stage) -> None:
         'With violations = "quarantine" the migration moves them aside.',
         "All 12 rows are in tables of their own, with the time and the reason.",
     )
-    settings = stage.folder / "pyproject.toml"
-    abort, moved = 'violations = "abort"', 'violations = "quarantine"'
-    stage.command(f"sed -i 's/{abort}/{moved}/' pyproject.toml")
-    text = settings.read_text()
-    expect(abort in text, "init proposes to abort")
-    settings.write_text(text.replace(abort, moved))
-    [old] = stage.revisions()
-    stage.command(f"rm {old.relative_to(stage.folder)}")
-    old.unlink()
-    stage.run('alembic revision --autogenerate -m "tenant keys"', show=False)
+    abort, aside = 'violations = "abort"', 'violations = "quarantine"'
+    stage.settings(f"s/{abort}/{aside}/", lambda text: text.replace(abort, aside))
+    stage.remove(stage.revision("tenant keys"))
+    stage.autogenerate("tenant keys")
     stage.run("alembic upgrade head")
     output = stage.psql(MOVED_ROWS)
     expect_rows(output, VIOLATIONS)
-
-
-def expect_rows(output: str, numbers: dict[str, int]) -> None:
-    """Checks a table that psql printed: the number beside each name."""
-    for table, number in numbers.items():
-        expect(re.search(rf"^ {table} +\| +{number}\b", output, re.MULTILINE), f"{table}: {number}")
 
 
 def insert(stage: Stage) -> None:
@@ -322,8 +281,7 @@ def insert(stage: Stage) -> None:
 def converge(stage: Stage) -> None:
     """Nothing is left to do."""
     stage.act("Autogenerate again.", "Nothing: upgrade() is `pass`, and check exits with 0.")
-    stage.run('alembic revision --autogenerate -m "nothing left"', show=False)
-    [path] = (stage.folder / "alembic" / "versions").glob("*_nothing_left.py")
+    path, _ = stage.autogenerate("nothing left")
     source = path.read_text()
     body = source[source.index("def upgrade") : source.index("def downgrade")].strip()
     stage.code(body, "python")
@@ -337,11 +295,15 @@ def converge(stage: Stage) -> None:
 
 
 def take_back(stage: Stage, before: str) -> None:
-    """The downgrade restores the rows, too."""
-    stage.act("The downgrade takes it all back.", "The 12 rows are where they were.")
-    stage.run("alembic downgrade -1")
+    """The downgrades restore the rows, too."""
+    stage.act(
+        "The downgrades take it all back.", "The 12 rows and the two tables are where they were."
+    )
+    stage.run(f"alembic downgrade {HEAD}")
     output = stage.psql(WRONG_ROWS)
     expect_rows(output, VIOLATIONS)
+    output = stage.psql(STRAY_TABLES)
+    expect(output.count("| public") == len(STRAYS), "the tables are in public")
     expect(contents(stage) == before, "every row is as it was")
     stage.say("Every value of every row in these tables is as it was before the upgrade.", "green")
 
@@ -349,8 +311,9 @@ def take_back(stage: Stage, before: str) -> None:
 def contents(stage: Stage) -> str:
     """All rows of the tables in question as one text."""
     url = stage.server.url.set(database=stage.environment["PGDATABASE"])
-    queries = [f"SELECT t::text FROM migration.{table} t ORDER BY 1" for table in VIOLATIONS]
+    queries = [f"SELECT t::text FROM {table} t ORDER BY 1" for table in (*VIOLATIONS, *STRAYS)]
     with scratch.connect(url) as connection:
+        connection.execute("SET search_path TO migration, public")
         return "\n".join(str(connection.execute(query).fetchall()) for query in queries)
 
 
@@ -358,7 +321,11 @@ def play(stage: Stage) -> None:
     """All acts."""
     build(stage)
     before = contents(stage)
+    stock(stage)
     switch_on(stage)
+    refuse_twins(stage)
+    move(stage)
+    switch_on_again(stage)
     check(stage)
     generate(stage)
     refuse(stage)
@@ -366,20 +333,6 @@ def play(stage: Stage) -> None:
     insert(stage)
     converge(stage)
     take_back(stage, before)
-
-
-def environment(console: Console, server: scratch.Server, database: str) -> dict[str, str]:
-    """What the commands find in their environment: the database, and whether to use colours."""
-    url = server.url.set(database=database)
-    host, port = str(url.query["host"]), str(url.query["port"])
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PG")},
-        "DATABASE_URL": url.render_as_string(hide_password=False),
-        **{"PGHOST": host, "PGPORT": port, "PGUSER": "postgres", "PGDATABASE": database},
-        "PAGER": "cat",
-        "COLUMNS": str(console.width),
-        **({"FORCE_COLOR": "1"} if console.is_terminal else {}),
-    }
 
 
 def main() -> int:
@@ -393,7 +346,7 @@ def main() -> int:
             scratch.database(server, prefix="fleetshift") as url,
         ):
             copy = Path(folder).resolve() / "fleetshift"
-            shutil.copytree(SAMPLE, copy, ignore=shutil.ignore_patterns("__pycache__", "demo.py"))
+            shutil.copytree(SAMPLE, copy, ignore=shutil.ignore_patterns("__pycache__", "demo*.py"))
             assert url.database is not None
             play(Stage(console, copy, server, environment(console, server, url.database)))
     except (Surprise, scratch.ScratchError) as error:

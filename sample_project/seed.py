@@ -89,6 +89,7 @@ class Seeder:
         self.planning(tenants)
         self.collection(tenants)
         self.logs(tenants)
+        self.integrations(tenants)
         self.connection.execute("REFRESH MATERIALIZED VIEW migration.mv_asset_inventory")
         return self.counts
 
@@ -109,7 +110,7 @@ class Seeder:
     def copy(self, table: str, columns: str, rows: Iterable[Row]) -> None:
         """COPY rows into a table; ``columns`` are names with spaces between."""
         statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-            sql.Identifier(SCHEMA, table), sql.SQL(", ").join(map(sql.Identifier, columns.split()))
+            sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns.split()))
         )
         written = 0
         with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
@@ -533,10 +534,35 @@ class Seeder:
         )
         self.copy("report_snapshots", "id engagement_id title body", reports)
 
+    def integrations(self, tenants: list[Tenant]) -> None:
+        """Two integrations an engagement, what the job did there, and the files that it fetched."""
+        self.copy(
+            "integrations",
+            "client_account_id engagement_id kind name settings",
+            [
+                (*tenant.keys, kind, f"{kind} {number}", Jsonb({"every": "15 min"}))
+                for tenant in tenants
+                for number, kind in enumerate(["cmdb", "ticketing"], 1)
+            ],
+        )
+        integrations = self.connection.execute("SELECT id FROM integrations ORDER BY id").fetchall()
+        events: list[Row] = [
+            (integration, "fetched", Jsonb({"rows": self.random.randrange(900)}), self.moment())
+            for (integration,) in integrations
+            for _ in range(self.share(0.02, tenants) // 2)
+        ]
+        self.copy("integration_events", "integration_id message payload created_at", events)
+        self.connection.execute(
+            "UPDATE data_imports d SET integration_id = i.id FROM integrations i"
+            " WHERE i.engagement_id = d.engagement_id AND i.kind = 'cmdb'"
+        )
+
 
 def seed(database_url: str, rows: int = 4000, clean: bool = False) -> dict[str, int]:
     """Fill an empty database at head in one transaction; rows written, by table."""
     with psycopg.connect(_plain(database_url)) as connection:
+        # The application's own path: it finds the tables in public, too.
+        connection.execute("SET search_path TO migration, public")
         taken = connection.execute("SELECT count(*) FROM migration.client_accounts").fetchone()
         if taken and taken[0]:
             raise SystemExit(f"the database already has {taken[0]} client accounts; seed it empty")

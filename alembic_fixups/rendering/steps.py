@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -70,6 +70,11 @@ class StepsOp(ops.MigrateOperation):
     def reverse(self) -> StepsOp:
         """The same change the other way round."""
         return StepsOp(self.fixup, self.changes, self.downgrade, self.upgrade, self.headings[::-1])
+
+    def in_one_transaction(self) -> StepsOp:
+        """The same with the steps of this direction in the transaction of the migration."""
+        steps = tuple(replace(step, autocommit=False) for step in self.upgrade)
+        return replace(self, upgrade=steps)
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """What ``alembic check`` shows."""

@@ -19,10 +19,11 @@ from alembic_fixups.report import Finding
 from alembic_fixups.run import Run
 
 _VIEWS = """
-SELECT DISTINCT d.refobjid, v.oid::regclass::text
+SELECT DISTINCT d.refobjid, n.nspname || '.' || v.relname
   FROM pg_catalog.pg_depend d
   JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
   JOIN pg_catalog.pg_class v ON v.oid = r.ev_class
+  JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
  WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass
    AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = ANY (:tables)
    AND v.oid <> d.refobjid AND v.relkind IN ('v', 'm')
@@ -30,7 +31,9 @@ SELECT DISTINCT d.refobjid, v.oid::regclass::text
 """
 
 _FUNCTIONS = """
-SELECT 'function ' || p.oid::regprocedure::text, p.prosrc, p.proconfig
+SELECT 'function ' || n.nspname || '.' || p.proname || '('
+         || pg_get_function_identity_arguments(p.oid) || ')',
+       p.prosrc, p.proconfig
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('c', 'internal')
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace

@@ -10,6 +10,7 @@ from app.models.costs import CloudProvider, CostEstimate
 from app.models.features import FeatureFlag, FeatureRegistry
 from app.models.flows import DiscoveryFlow, FlowEvent, FlowPhase
 from app.models.imports import DataImport, FieldMapping, ImportRow
+from app.models.integrations import Integration, IntegrationEvent
 from app.models.planning import PlanningWave, WaveAsset
 from app.models.reports import LLMUsageLog, ReportSnapshot
 from app.models.tenancy import ClientAccount, Engagement
@@ -36,6 +37,8 @@ __all__ = [
     "FlowEvent",
     "FlowPhase",
     "ImportRow",
+    "Integration",
+    "IntegrationEvent",
     "LLMUsageLog",
     "Notification",
     "PatternFeedback",

@@ -41,6 +41,7 @@ class DataImport(Base):
     row_count = Column(Integer, nullable=False, server_default=text("0"))
     uploaded_by = Column(Uuid, ForeignKey("users.id", ondelete="SET NULL"))
     created_at = Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+    integration_id = Column(Integer, ForeignKey("integrations.id", ondelete="SET NULL"))
 
     rows = relationship("ImportRow", back_populates="data_import", cascade="all, delete-orphan")
     mappings = relationship("FieldMapping", back_populates="data_import")
