@@ -145,7 +145,7 @@ def _referred(
     constraint: ForeignKeyConstraint,
     wrong: list[str],
 ) -> tuple[str, bool] | None:
-    """The schema of the table that a foreign key refers to, and whether that is what it says.
+    """The schema of the table that a foreign key refers to, and whether SQLAlchemy finds it.
 
     None where it needs no care: it was given a Column of another MetaData. A reference that leads
     nowhere is added to *wrong*.
@@ -166,8 +166,8 @@ def _referred(
         found = target.table(key)
         if found.name == name and _has(found, column):
             referred = found.schema or settings.home
-            # SQLAlchemy itself has to find it, and where it will be.
-            return referred, referred == schema == found.schema and key == candidates[0]
+            # Copying is dear: what SQLAlchemy itself finds where it will be stays as it is.
+            return referred, referred == found.schema and key == candidates[0]
     if element._table_column is not None:
         return None  # a table of another MetaData
     where = f"{place_of(table)}, column {', '.join(constraint.column_keys)}"
