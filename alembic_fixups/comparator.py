@@ -98,13 +98,14 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
         first.extend(replacement.first)
         last.extend(replacement.last)
         run.operations.extend(replacement.operations)
-    if run.moves and len(first) > 1:
-        first = [operation.in_one_transaction() for operation in first]
     stock.remove(upgrade_ops, lambda operation: any(owned(operation) for owned in owns))
     stock.order(upgrade_ops)
     if run.settings.general.idempotent == "all":
         stock.make_idempotent(upgrade_ops, run)
     between = [*upgrade_ops.ops, *run.operations]
+    if run.moves and (between or len(first) > 1):
+        # With whatever may fail after them, so that nothing has moved then.
+        first = [operation.in_one_transaction() for operation in first]
     upgrade_ops.ops[:] = [*first, *between, *(last if between else ())]
 
     if (first or run.operations) and context.migration_context.environment_context is not None:

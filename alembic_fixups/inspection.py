@@ -10,6 +10,7 @@ it will be once the migration has moved it. Everything else is as SQLAlchemy ref
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -19,7 +20,7 @@ from typing import Any, cast
 from sqlalchemy import ARRAY, BIGINT, INTEGER, Connection, Table, inspect, text
 from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy.exc import NoSuchTableError, SAWarning
 from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.catalog import Catalog, Move, Name, Relation, Sequence
@@ -38,6 +39,18 @@ _KINDS = (
 """What Alembic asks an Inspector for, by ``get_multi_...`` and ``get_...``."""
 
 _NEXT_VALUE = re.compile(r"nextval\('(?:[^']|'')*'::regclass\)")
+
+_EXPRESSIONS = {
+    "default",
+    "computed",
+    "sqltext",
+    "expressions",
+    "dialect_options",
+    "postgresql_where",
+}
+"""Where SQL stands in what an Inspector gives, or a dictionary that has some."""
+
+_TOKENS = re.compile(r"'(?:[^']|'')*'(?:::regclass)?|[^']+")
 
 _TYPES = """
 SELECT format_type(t.oid, NULL), t.typname
@@ -154,6 +167,7 @@ class Inspection:
                     self._name_referred(foreign_key)
         elif kind in ("columns", "indexes", "check_constraints") and self._renamed:
             with _without_search_path(self._connection, self._catalog.search_path):
+                warnings.simplefilter("ignore", SAWarning)  # of types, which count for nothing here
                 qualified = self._ask(kind, schema)
             for table, items in found.items():
                 for item, other in zip(items, qualified.get(table, ()), strict=True):
@@ -169,26 +183,34 @@ class Inspection:
         return {name: data for (_, name), data in several(schema=schema, **options).items()}
 
     def _rename(self, item: Any, qualified: Any) -> None:
-        """Has every text in what was reflected name types and sequences where they will be.
+        """Has every expression in what was reflected name types and sequences where they will be.
 
         It comes back in the downgrade, which needs them there. Takes the same as reflected
         without a search_path, where no name is without its schema.
         """
-        entries = item.items() if isinstance(item, dict) else enumerate(item)
-        for key, value in list(entries):
+        for key in _EXPRESSIONS & item.keys():
+            value, other = item[key], qualified[key]
             if isinstance(value, str):
-                item[key] = self._after_moves(value, qualified[key])
-            elif isinstance(value, dict | list):
-                self._rename(value, qualified[key])
+                item[key] = self._after_moves(value, other)
+            elif isinstance(value, list):
+                item[key] = [self._after_moves(*pair) for pair in zip(value, other, strict=True)]
+            elif isinstance(value, dict):
+                self._rename(value, other)
 
     def _after_moves(self, written: str, qualified: str) -> str:
-        renamed = qualified
-        for old, new in self._renamed:
-            renamed = old.sub(lambda _, new=new: new, renamed)  # type: ignore[misc]
-        if renamed == qualified:
+        def renamed(found: re.Match[str]) -> str:
+            token = found[0]
+            if token.startswith("'") and not token.endswith("::regclass"):
+                return token  # a value
+            for old, new in self._renamed:
+                token = old.sub(lambda _, new=new: new, token)  # type: ignore[misc]
+            return token
+
+        after = _TOKENS.sub(renamed, qualified)
+        if after == qualified:
             return written
-        self._before[renamed] = written
-        return renamed
+        self._before[after] = written
+        return after
 
     def before_moves(self, expression: str | None) -> str | None:
         """An expression as it can be evaluated now."""
@@ -268,14 +290,15 @@ def _without_search_path(connection: Connection, search_path: str) -> Iterator[N
     local = connection.get_isolation_level() != "AUTOCOMMIT"
     statement = text("SELECT pg_catalog.set_config('search_path', :path, :local)")
     connection.execute(statement, {"path": "", "local": local})
-    yield
+    with warnings.catch_warnings():
+        yield
     connection.execute(statement, {"path": search_path, "local": local})
 
 
 def _printed(schema: str, name: str) -> re.Pattern[str]:
     """Matches a name with its schema as PostgreSQL writes it, with or without quotes."""
     either = (rf"(?:{re.escape(_quoted(part))}|{re.escape(part)})" for part in (schema, name))
-    return re.compile(r"(?<![\w.\"$])" + r"\.".join(either) + r"(?![\w\"$])")
+    return re.compile(r"(?<![\w.\"$])" + r"\.".join(either) + r"(?![\w\"$.])")
 
 
 def _quoted(name: str) -> str:

@@ -186,11 +186,23 @@ def _compare_defaults(run: Run, inspection: Inspection) -> None:
             and named is not None
         ):
             return (sequence.schema, sequence.name) != named
+        if sequence is not None and rendered is not None and "nextval(" in rendered:
+            home = run.target.home or run.target.default_schema
+            return _without_casts(rendered, home) != _without_casts(known or "", home)
         return bool(
             stock(inspected, wanted, rendered, inspection.before_moves(known))  # type: ignore[no-untyped-call]
         )
 
     impl.compare_server_default = compare  # type: ignore[method-assign]
+
+
+def _without_casts(default: str, home: str) -> str:
+    """An expression without casts, spaces and outer parentheses, its sequences with a schema."""
+    bare = re.sub(r"::[\w ]+|\s", "", default).replace('"', "")
+    bare = re.sub(r"nextval\('([^'.]+)'", rf"nextval('{home}.\1'", bare)
+    while bare.startswith("(") and bare.endswith(")"):
+        bare = bare[1:-1]
+    return bare
 
 
 def _sequence_named(run: Run, column: Column[Any], rendered: str | None) -> Name | None:

@@ -86,7 +86,7 @@ def _render_steps(context: AutogenContext, op: StepsOp) -> str:
     prefix = context.opts["alembic_module_prefix"] or ""
     if not op.upgrade:
         return ""
-    lines = [f"# {op.fixup} {op.headings[0]}:"]
+    lines = [f"# {op.fixup} {op.headings[0]}{':' if op.changes else '.'}"]
     lines += _comment([f"- {change}" for change in op.changes], "", hanging="  ")
     for autocommit, steps in groupby(op.upgrade, key=lambda step: step.autocommit):
         if autocommit:

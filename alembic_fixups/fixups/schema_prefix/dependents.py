@@ -126,9 +126,15 @@ def _views(
 
 
 def _mentions(connection: Connection, moves: Iterable[Move]) -> Iterator[Finding]:
-    functions = [tuple(row) for row in connection.execute(text(_FUNCTIONS))]
-    expressions = [tuple(row) for row in connection.execute(text(_EXPRESSIONS))]
+    all_functions = [(*row, row[1].lower()) for row in connection.execute(text(_FUNCTIONS))]
+    all_expressions = [tuple(row) for row in connection.execute(text(_EXPRESSIONS)) if row[1]]
     for move in moves:
+        # A look for the mere name first: the patterns are slow, and hardly any body has it.
+        known = move.name.replace('"', '""').lower()
+        functions = [row[:3] for row in all_functions if known in row[3]]
+        expressions = [row for row in all_expressions if move.name in row[1]]
+        if not functions and not expressions:
+            continue
         schema, name = _identifier(move.schema), _identifier(move.name)
         full = re.compile(rf"{schema}\s*\.\s*{name}", re.IGNORECASE)
         bare = re.compile(rf"(?<![.\w\"]){name}", re.IGNORECASE)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from alembic.operations import ops
+from sqlalchemy import Index, MetaData, Table, UniqueConstraint
 
-from alembic_fixups.rendering.quoting import IDENTIFIER_BYTES
+from alembic_fixups.run import Run
+from alembic_fixups.stock.constraints import DIALECT
 from alembic_fixups.stock.tree import leaves, table_of
 
-_HASH = len("_1a2b")
-"""What SQLAlchemy puts at the end of a name that it shortens."""
+_CREATED = (ops.CreateIndexOp, ops.CreateUniqueConstraintOp)
+_DROPPED = (ops.DropIndexOp, ops.DropConstraintOp)
 
 
-def renamed_only(upgrade_ops: ops.UpgradeOps, home: str) -> frozenset[int]:
+def renamed_only(upgrade_ops: ops.UpgradeOps, run: Run) -> frozenset[int]:
     """The operations, by ``id()``, that only give an index or a unique key another name.
 
     A column with ``index=True`` has the index ``ix_users_name``, and ``ix_migration_users_name``
@@ -28,13 +29,9 @@ def renamed_only(upgrade_ops: ops.UpgradeOps, home: str) -> frozenset[int]:
             continue
         was = dropped.reverse()
         for new in created:
-            if _is_same(was, new) and _is_alike(_name(was), _name(new), home):
+            if _is_same(was, new) and _is_bare_name(_name(was), new, run):
                 found |= {id(dropped), id(new)}
     return frozenset(found)
-
-
-_CREATED = (ops.CreateIndexOp, ops.CreateUniqueConstraintOp)
-_DROPPED = (ops.DropIndexOp, ops.DropConstraintOp)
 
 
 def _is_same(was: ops.MigrateOperation, new: ops.MigrateOperation) -> bool:
@@ -46,15 +43,14 @@ def _what(operation: Any) -> tuple[Any, ...]:
     options = {
         key: str(value)
         for key, value in operation.kw.items()
-        if value not in (None, False, {}, [], ()) and key.startswith("postgresql_")
+        if value not in (None, False, {}, [], ())
+        and (key.startswith("postgresql_") or key in ("deferrable", "initially"))
     }
-    options.pop("postgresql_include", None)  # SQLAlchemy reflects an empty list
-    columns: Iterable[Any] = operation.columns
-    return (
-        [str(getattr(column, "name", column)) for column in columns],
-        bool(getattr(operation, "unique", True)),
-        options,
-    )
+    return _columns(operation.columns), bool(getattr(operation, "unique", True)), options
+
+
+def _columns(columns: Any) -> list[str]:
+    return [str(getattr(column, "name", column)) for column in columns]
 
 
 def _name(operation: Any) -> str:
@@ -62,8 +58,33 @@ def _name(operation: Any) -> str:
     return str(name)
 
 
-def _is_alike(was: str, new: str, home: str) -> bool:
-    without = new.replace(f"{home}_", "", 1)
-    if len(new.encode()) < IDENTIFIER_BYTES - 2 * _HASH:
-        return was == without and was != new
-    return was[: len(without) - _HASH] == without[:-_HASH]
+def _is_bare_name(was: str, new: Any, run: Run) -> bool:
+    """Whether SQLAlchemy gives *new* the name *was* where the table has no schema."""
+    key = run.target.find(*(table_of(new) or (None, "")))
+    if key is None:
+        return False
+    model = run.target.original(run.target.table(key))
+    if model.schema is not None:
+        bare = MetaData(naming_convention=model.metadata.naming_convention)
+        model = model.to_metadata(bare, schema=None)  # type: ignore[arg-type]
+    return was in (
+        _final_name(item)
+        for item in _items(model)
+        if _columns(item.columns) == _columns(new.columns)
+    )
+
+
+def _items(table: Table) -> list[Index | UniqueConstraint]:
+    keys = (item for item in table.constraints if isinstance(item, UniqueConstraint))
+    return [*table.indexes, *keys]
+
+
+def _final_name(item: Index | UniqueConstraint) -> str | None:
+    """The name as SQLAlchemy would shorten it."""
+    preparer = DIALECT.identifier_preparer
+    name: str | None
+    if isinstance(item, Index):
+        name = preparer.format_index(item)
+    else:
+        name = preparer.format_constraint(item)
+    return None if name is None else name.strip('"').replace('""', '"')

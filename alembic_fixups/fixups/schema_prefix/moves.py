@@ -227,8 +227,11 @@ def _type(name: str, search: _Search) -> Iterator[Move]:
     source = _source(catalog.array_comments.get((home, name), ""), search)
     if source is not None:
         yield Move("type", source, name, home, done=True)
-    for schema in search.schemas:
+    elsewhere = sorted(schema for schema, known in catalog.types if known == name)
+    for schema in dict.fromkeys((*search.schemas, *elsewhere)):
         full = f"{schema}.{name}"
+        if schema == home:
+            continue
         users, others = _users((schema, name), search)
         if not users or full in search.settings.keep:
             continue  # another's, or nobody's
@@ -279,13 +282,14 @@ def _sequence(name: str, search: _Search) -> Iterator[Move]:
         if source is not None:
             yield Move("sequence", source, name, home, done=True)
         return
-    for schema in search.schemas:
+    elsewhere = sorted(one.schema for one in catalog.sequences.values() if one.name == name)
+    for schema in dict.fromkeys((*search.schemas, *elsewhere)):
         full = f"{schema}.{name}"
         found = catalog.find_sequence(schema, name)
         if found is None or found.owner is not None or full in search.settings.keep:
             continue
         users = [_is_ours(relation, search) for relation, _ in search.columns.get(found.oid, ())]
-        if users and not any(users):
+        if not any(users) and (users or schema not in search.schemas):
             continue  # another's
         if schema in search.settings.move_from:
             yield Move("sequence", schema, name, home)
@@ -294,6 +298,11 @@ def _sequence(name: str, search: _Search) -> Iterator[Move]:
             search.run.findings.append(Finding(NAME, "sequence-elsewhere", full, message))
             search.sequences[name] = schema
         return
+    message = (
+        "the sequence of the models is not there, and Alembic makes none: have the migration "
+        "CREATE SEQUENCE it before what uses it"
+    )
+    search.run.findings.append(Finding(NAME, "missing-sequence", f"{home}.{name}", message))
 
 
 def _stays(kind: str, schema: str, home: str) -> str:

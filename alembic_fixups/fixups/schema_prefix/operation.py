@@ -40,7 +40,7 @@ def replace(
     connection = run.context.connection
     assert connection is not None
     run.findings.extend(dependents(connection, run))
-    renamed = renamed_only(upgrade_ops, settings.home)
+    renamed = renamed_only(upgrade_ops, run)
     replacement = Replacement(partial(_owns, placement, settings, run, renamed))
     schemas = [
         schema for schema in _missing_schemas(run) if schema != settings.home or not run.moves
@@ -115,8 +115,8 @@ def _moves(templates: Templates, home: str, run: Run) -> Unit:
     """All moves at once, so that a database never has one half here and the other there."""
     look = templates.step(
         "schema_prefix/look.sql.j2",
-        "Look whether everything can be moved: it is where it was, nothing has its name where it "
-        "goes, it belongs to this role, and who may use it may use the schema it goes to.",
+        "Look whether everything can be moved: each is where it was and in one place only, belongs "
+        "to this role, and who may use it may use the schema it goes to.",
         "nothing.",
         home=home,
         items=_items(run),

@@ -172,8 +172,14 @@ def _referred(
         return None  # a table of another MetaData
     where = f"{place_of(table)}, column {', '.join(constraint.column_keys)}"
     spec = ".".join(part for part in (schema, name, column) if part)
+    dotted = [key for key in candidates if key in target and target.table(key).name != name]
     near = [key for key, other in target.tables.items() if other.name == name]
-    hint = f"; there is {' and '.join(near)}" if near else "; no model has a table of that name"
+    if dotted:
+        hint = (
+            f"; the table {dotted[0]!r} has a dot in its name: give ForeignKey its Column instead"
+        )
+    else:
+        hint = f"; there is {' and '.join(near)}" if near else "; no model has a table of that name"
     wrong.append(f"- {where}: ForeignKey({spec!r}){hint}")
     return None
 
