@@ -98,8 +98,15 @@ class Inspection:
         anonymous = tuple(anonymous)
         self._bare = bool(anonymous)
         self._bare_types = _first(anonymous, catalog.types)
-        relations = [(item.schema, item.name) for item in catalog.relations.values()]
-        self._bare_relations = _first(anonymous, relations)
+        # Without a schema an operation would reach what the search_path finds first.
+        self._bare_relations = _first(
+            anonymous,
+            [
+                (item.schema, item.name)
+                for item in catalog.relations.values()
+                if catalog.find(None, item.name) in (None, item)
+            ],
+        )
         self._tables: dict[str | None, list[Relation]] = {}
         for relation in catalog.relations.values():
             if relation.kind in ("r", "p"):

@@ -171,10 +171,14 @@ class Target:
 
     def follow(self) -> None:
         """Has the foreign keys to tables of another MetaData refer to these as they are now."""
-        for key, table in self.tables.items():
-            for constraint in list(table.foreign_key_constraints):
-                if _leads_elsewhere(constraint) and self._now(constraint) is not None:
-                    self._refer(self.editable(key), constraint)
+        followed = True
+        while followed:  # a table that is copied for its reference is another for those to it
+            followed = False
+            for key, table in self.tables.items():
+                for constraint in list(table.foreign_key_constraints):
+                    if _leads_elsewhere(constraint) and self._now(constraint) is not None:
+                        self._refer(self.editable(key), constraint)
+                        followed = True
 
     def _now(self, constraint: ForeignKeyConstraint) -> Table | None:
         """The table that a constraint refers to, where it is another by now."""

@@ -186,9 +186,13 @@ def _compare_defaults(run: Run, inspection: Inspection) -> None:
             and named is not None
         ):
             return (sequence.schema, sequence.name) != named
-        if sequence is not None and rendered is not None and "nextval(" in rendered:
-            home = run.target.home or run.target.default_schema
-            return _without_casts(rendered, home) != _without_casts(known or "", home)
+        home = run.target.home
+        if home is not None and rendered is not None and known is not None:
+            # What PostgreSQL writes has a schema or none, as the search_path is.
+            if rendered.replace(f"{home}.", "") == known.replace(f"{home}.", ""):
+                return False
+            if sequence is not None and "nextval(" in rendered:
+                return _without_casts(rendered, home) != _without_casts(known, home)
         return bool(
             stock(inspected, wanted, rendered, inspection.before_moves(known))  # type: ignore[no-untyped-call]
         )

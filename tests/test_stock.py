@@ -607,32 +607,6 @@ def test_search_path_changes_nothing(project: Project, path: str) -> None:
         project.sql("ALTER ROLE postgres RESET search_path")
 
 
-def test_a_live_table_is_not_dropped(project: Project) -> None:
-    project.sql(
-        "CREATE SCHEMA app",
-        "CREATE TABLE app.live (id serial PRIMARY KEY, n int)",
-        "CREATE INDEX ix_live ON app.live (n)",
-        "CREATE TABLE app.dead (id serial PRIMARY KEY, n int)",
-        "CREATE TABLE dead (id serial PRIMARY KEY, n int)",
-    )
-    metadata = sa.MetaData(schema="app")
-    table(metadata, "live", column("n"))
-    sa.Index("ix_live", metadata.tables["app.live"].c.n)
-    path = "SET search_path = app, public"
-    with project.compared(path, target_metadata=metadata, **OPTS) as context:
-        upgrade_ops = produce_migrations(context, metadata).upgrade_ops
-        assert upgrade_ops is not None
-        dropped = [item for item in leaves(upgrade_ops) if isinstance(item, ops.DropTableOp)]
-        assert (None, "live") in [(item.schema, item.table_name) for item in dropped]
-
-    revision = project.generate(metadata, path, **OPTS)
-    assert "live" not in revision.upgrade
-    assert {(item.fixup, item.code, item.table) for item in revision.run.findings} == {
-        ("alembic", "live-table", "live")
-    }
-    assert "op.drop_table('dead', schema='app', if_exists=True)" in revision.upgrade
-
-
 def test_a_partition_of_the_models_is_not_dropped(project: Project) -> None:
     project.sql(
         "CREATE TABLE p (id int NOT NULL, PRIMARY KEY (id)) PARTITION BY RANGE (id)",

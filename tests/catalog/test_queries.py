@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import URL, Connection, create_engine, event
 
 from alembic_fixups import catalog
+from alembic_fixups.catalog import Catalog, Column, Move, Relation, Sequence
 
 SCHEMA = """
 CREATE SCHEMA other;
@@ -34,6 +35,59 @@ CREATE TABLE public.parts_1 PARTITION OF public.parts FOR VALUES IN (1);
 CREATE VIEW public.seen AS SELECT 1 AS one;
 CREATE TABLE other.parent (id int);
 """
+
+NAMED = """
+CREATE SCHEMA other;
+CREATE SCHEMA empty;
+CREATE TYPE other.mood AS ENUM ('ok', 'sad');
+ALTER TYPE other.mood ADD VALUE 'middling' BEFORE 'sad';
+CREATE TYPE public.nothing AS ENUM ();
+CREATE DOMAIN public.size AS int CHECK (VALUE > 0);
+CREATE DOMAIN other.big AS public.size;
+CREATE SEQUENCE other.lone;
+CREATE SEQUENCE public.default_only;
+CREATE TABLE public.things (
+  id serial PRIMARY KEY,
+  made int GENERATED ALWAYS AS IDENTITY,
+  lone bigint DEFAULT nextval('other.lone'),
+  doubled bigint DEFAULT 2 * nextval('public.default_only'),
+  constant int DEFAULT 5,
+  plain int,
+  one other.mood,
+  several other.mood[],
+  wide other.big,
+  sizes public.size[]
+);
+CREATE TABLE other.things (id serial PRIMARY KEY);
+CREATE TABLE other.lender (id int DEFAULT nextval('public.things_id_seq'));
+"""
+"""Sequences, enum types and domains."""
+
+
+@pytest.fixture
+def named(
+    database_url: URL, connection: psycopg.Connection[tuple[Any, ...]]
+) -> Iterator[Connection]:
+    """A connection to a database with sequences and types."""
+    connection.execute(NAMED)  # type: ignore[arg-type]
+    engine = create_engine(database_url)
+    with engine.connect() as made:
+        yield made
+    engine.dispose()
+
+
+def relation(found: Catalog, schema: str | None, name: str) -> Relation:
+    """The relation, which is there."""
+    it = found.find(schema, name)
+    assert it is not None
+    return it
+
+
+def sequence(found: Catalog, schema: str, name: str) -> Sequence:
+    """The sequence, which is there."""
+    it = found.find_sequence(schema, name)
+    assert it is not None
+    return it
 
 
 @pytest.fixture
@@ -79,7 +133,8 @@ def test_what_is_there_is_found(reading: Connection) -> None:
     parts = found.find("public", "parts")
     assert parts is not None
     assert (parts.kind, parts.partition_key) == ("p", ("b",))
-    assert found.relations[found.find("public", "parts_1").oid].partition  # type: ignore[union-attr]
+    assert found.find("public", "parts_1").partition_of == parts.oid  # type: ignore[union-attr]
+    assert parent.partition_of is None
     assert found.find("public", "seen").kind == "v"  # type: ignore[union-attr]
 
 
@@ -107,4 +162,119 @@ def test_the_number_of_queries_is_fixed(reading: Connection) -> None:
     few = count()
     for number in range(30):
         reading.exec_driver_sql(f"CREATE TABLE t{number} (id int PRIMARY KEY, b int UNIQUE)")
-    assert count() == few == 6
+    assert count() == few == 7
+
+
+def test_the_schemas_are_all_but_the_systems(named: Connection) -> None:
+    named.exec_driver_sql("CREATE TEMPORARY TABLE mine ()")
+    named.exec_driver_sql("SET search_path = nowhere, other, pg_catalog, public")
+    found = catalog.read(named)
+    assert set(found.schemas) == {"public", "other", "empty"}
+    assert [name for name in found.schemas_on_path if name != "pg_catalog"] == ["other", "public"]
+
+
+def test_a_sequence_knows_the_table_that_it_belongs_to(named: Connection) -> None:
+    found = catalog.read(named)
+    things = relation(found, "public", "things")
+    assert sequence(found, "public", "things_id_seq").owner == things.oid
+    assert sequence(found, "public", "things_made_seq").owner == things.oid
+    assert sequence(found, "other", "things_id_seq").owner == relation(found, "other", "things").oid
+    assert sequence(found, "other", "lone").owner is None
+    assert sequence(found, "public", "default_only").owner is None
+    assert found.find_sequence("public", "lone") is None
+    assert len(found.sequences) == 5
+
+
+def test_an_owner_that_was_given_later_and_one_that_was_taken_away(named: Connection) -> None:
+    named.exec_driver_sql("ALTER SEQUENCE public.default_only OWNED BY public.things.plain")
+    named.exec_driver_sql("ALTER SEQUENCE public.things_id_seq OWNED BY NONE")
+    found = catalog.read(named)
+    things = relation(found, "public", "things")
+    assert sequence(found, "public", "default_only").owner == things.oid
+    assert sequence(found, "public", "things_id_seq").owner is None
+    assert things.columns["id"].sequence == sequence(found, "public", "things_id_seq").oid
+    assert things.columns["plain"].sequence is None
+
+
+def test_a_column_knows_the_sequence_of_its_default(named: Connection) -> None:
+    found = catalog.read(named)
+    columns = relation(found, "public", "things").columns
+    assert columns["id"].sequence == sequence(found, "public", "things_id_seq").oid
+    assert columns["lone"].sequence == sequence(found, "other", "lone").oid
+    assert columns["doubled"].sequence == sequence(found, "public", "default_only").oid
+    assert columns["made"].sequence is columns["constant"].sequence is None
+    [lent] = relation(found, "other", "lender").columns.values()
+    assert lent.sequence == columns["id"].sequence
+
+
+def test_a_column_knows_the_enum_type_or_domain_that_it_is_of(named: Connection) -> None:
+    found = catalog.read(named)
+    columns = relation(found, "public", "things").columns
+    assert {name: column.named for name, column in columns.items() if column.named} == {
+        "one": ("other", "mood"),
+        "several": ("other", "mood"),
+        "wide": ("other", "big"),
+        "sizes": ("public", "size"),
+    }
+
+
+@pytest.mark.postgres(15)
+def test_a_column_knows_the_schema_of_operators_that_an_extension_brings(
+    named: Connection,
+) -> None:
+    named.exec_driver_sql("CREATE EXTENSION citext WITH SCHEMA other")
+    named.exec_driver_sql("CREATE TABLE odd (one other.citext)")
+    columns = relation(catalog.read(named), "public", "odd").columns
+    assert columns["one"] == Column(False, "citext", "other", ("pg_catalog", "default"))
+
+
+def test_enum_types_have_their_labels_in_order_and_domains_are_beside_them(
+    named: Connection,
+) -> None:
+    found = catalog.read(named)
+    assert found.enums == {("other", "mood"): ("ok", "middling", "sad"), ("public", "nothing"): ()}
+    assert found.domains == {("public", "size"), ("other", "big")}
+    assert found.types == set(found.enums) | found.domains
+
+
+def test_what_belongs_to_an_extension_is_marked(named: Connection) -> None:
+    named.exec_driver_sql("ALTER EXTENSION plpgsql ADD TABLE public.things")
+    found = catalog.read(named)
+    assert relation(found, "public", "things").extension
+    assert not relation(found, "other", "things").extension
+
+
+def test_a_moved_table_takes_its_own_sequences_along_and_no_other(named: Connection) -> None:
+    """What the catalog foretells is what PostgreSQL does."""
+    found = catalog.read(named)
+    things = relation(found, "public", "things")
+    found.move(Move("table", "public", "things", "empty"))
+    assert found.find("public", "things") is None
+    assert found.find("empty", "things") is things
+    assert relation(found, "other", "things") is not things
+    named.exec_driver_sql("ALTER TABLE public.things SET SCHEMA empty")
+    assert_foretold(named, found)
+
+
+def test_a_moved_type_or_sequence_is_where_its_columns_find_it(named: Connection) -> None:
+    found = catalog.read(named)
+    found.move(Move("type", "other", "mood", "empty"))
+    found.move(Move("type", "public", "size", "empty"))
+    found.move(Move("sequence", "public", "default_only", "empty"))
+    named.exec_driver_sql("ALTER TYPE other.mood SET SCHEMA empty")
+    named.exec_driver_sql("ALTER DOMAIN public.size SET SCHEMA empty")
+    named.exec_driver_sql("ALTER SEQUENCE public.default_only SET SCHEMA empty")
+    assert_foretold(named, found)
+
+
+def assert_foretold(connection: Connection, foretold: Catalog) -> None:
+    """Asserts that the catalog, read again, has every name where *foretold* has it."""
+    now = catalog.read(connection)
+    assert {oid: (one.schema, one.name) for oid, one in now.relations.items()} == {
+        oid: (one.schema, one.name) for oid, one in foretold.relations.items()
+    }
+    assert now.sequences == foretold.sequences
+    assert now.enums == foretold.enums
+    assert now.domains == foretold.domains
+    for oid, one in now.relations.items():
+        assert foretold.find(one.schema, one.name) is foretold.relations[oid]

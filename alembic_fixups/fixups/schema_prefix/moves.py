@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, text
 
 from alembic_fixups.catalog import Move, Name, Relation
 from alembic_fixups.fixups.schema_prefix.notes import moved
-from alembic_fixups.fixups.schema_prefix.rewrite import Placement, settle
+from alembic_fixups.fixups.schema_prefix.rewrite import Placement, named_types, settle
 from alembic_fixups.fixups.schema_prefix.settings import NAME, SchemaPrefixSettings
 from alembic_fixups.rendering.quoting import qualified
 from alembic_fixups.report import Finding, Refused
@@ -52,6 +52,20 @@ class _Search:
                     found.setdefault(key, []).append((relation, name))
         return found
 
+    @cached_property
+    def seen(self) -> list[str]:
+        """The schemas that Alembic looks at besides, with include_schemas."""
+        context = self.run.context
+        if not context.opts.get("include_schemas"):
+            return []
+        default = self.run.target.default_schema
+        return [
+            schema
+            for schema in sorted(self.run.catalog.schemas)
+            if schema not in (self.settings.home, *self.schemas)
+            and context.run_name_filters(None if schema == default else schema, "schema", {})
+        ]
+
 
 def locate(placement: Placement, settings: SchemaPrefixSettings, run: Run) -> list[Move]:
     """The moves that bring the database to the models' schema: types, sequences, then tables.
@@ -80,9 +94,15 @@ def lookalikes(name: str, settings: SchemaPrefixSettings, run: Run) -> list[Rela
 
     Not what another model names, and not what the settings keep.
     """
+    return _lookalikes_in(_Search(settings, run).schemas, name, settings, run)
+
+
+def _lookalikes_in(
+    schemas: Iterable[str], name: str, settings: SchemaPrefixSettings, run: Run
+) -> list[Relation]:
     return [
         relation
-        for schema in _Search(settings, run).schemas
+        for schema in schemas
         if f"{schema}.{name}" not in settings.keep
         and run.target.find(schema, name) is None
         and (relation := run.catalog.find(schema, name)) is not None
@@ -132,6 +152,8 @@ def _table(table: Table, search: _Search) -> Iterator[Move]:
         else:
             yield from _with_partitions(relation, relation.schema, search)
     else:
+        # Alembic would drop what it sees there, and make an empty one.
+        found += _lookalikes_in(search.seen, name, settings, run)
         search.problems += [
             _uncovered(other, settings.home) for other in found if _is_like(other, table)
         ]
@@ -253,25 +275,28 @@ def _type(name: str, search: _Search) -> Iterator[Move]:
 
 
 def _users(type_: Name, search: _Search) -> tuple[list[str], list[str]]:
-    """The columns of a type: those of the models' tables, wherever these are, and others."""
+    """The columns of a type: those that have it in the models, wherever they are, and others."""
     users: list[str] = []
     others: list[str] = []
     for relation, column in search.columns.get(type_, ()):
-        ours = _is_ours(relation, search)
+        table = _model_of(relation, search)
+        known = None if table is None else columns_by_name(table).get(column)
+        wanted = (search.settings.home, type_[1])
+        ours = known is not None and wanted in named_types(known.type)
         (users if ours else others).append(f"{_full(relation)}.{column}")
     return sorted(users), sorted(others)
 
 
-def _is_ours(relation: Relation, search: _Search) -> bool:
-    """Whether it is a table of the models, where they have it or where it is now."""
+def _model_of(relation: Relation, search: _Search) -> Table | None:
+    """The table of the models that it is, where they have it or where it is now."""
     root = relation
     while root.partition_of is not None:
         root = search.run.catalog.relations[root.partition_of]
     target = search.run.target
-    return target.find(root.schema, root.name) is not None or (
-        f"{search.settings.home}.{root.name}" in target
-        and root in lookalikes(root.name, search.settings, search.run)
-    )
+    key = target.find(root.schema, root.name)
+    if key is None and root in lookalikes(root.name, search.settings, search.run):
+        key = f"{search.settings.home}.{root.name}"
+    return target.table(key) if key is not None and key in target else None
 
 
 def _sequence(name: str, search: _Search) -> Iterator[Move]:
@@ -288,7 +313,8 @@ def _sequence(name: str, search: _Search) -> Iterator[Move]:
         found = catalog.find_sequence(schema, name)
         if found is None or found.owner is not None or full in search.settings.keep:
             continue
-        users = [_is_ours(relation, search) for relation, _ in search.columns.get(found.oid, ())]
+        columns = search.columns.get(found.oid, ())
+        users = [_model_of(relation, search) is not None for relation, _ in columns]
         if not any(users) and (users or schema not in search.schemas):
             continue  # another's
         if schema in search.settings.move_from:

@@ -215,6 +215,17 @@ def _renamed(
     return type_ if schema is None else _with(type_, schema=schema)
 
 
+def named_types(type_: TypeEngine[Any]) -> set[tuple[str | None, str]]:
+    """Schema and name of every enum type and domain that a column's type has in it."""
+    found: set[tuple[str | None, str]] = set()
+
+    def see(known: NamedType) -> None:
+        found.add((known.schema, str(known.name)))
+
+    _renamed(type_, see)
+    return found
+
+
 def _renamed_decorator(
     type_: TypeDecorator[Any], schema_of: Callable[[NamedType], str | None]
 ) -> TypeEngine[Any]:

@@ -321,7 +321,7 @@ def test_a_default_is_compared_as_a_whole(make: Make, before: str, models: str) 
 
 
 def test_a_dot_in_a_name_is_refused_with_the_way_out(make: Make) -> None:
-    with pytest.raises(CommandError, match="'x.b' has a dot in its name"):
+    with pytest.raises(CommandError, match=r"'x\.b' has a dot in its name"):
         make(DOTTED).found()
 
 

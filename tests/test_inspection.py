@@ -1,0 +1,156 @@
+"""The database as Alembic is shown it: nothing twice, nothing hidden, whatever the search_path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from tests.fixups.schema_prefix.differences import differences
+from tests.projects import Project
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+LEVELS = """
+[tool.alembic-fixups]
+idempotent = "fixups"
+
+[tool.alembic-fixups.tenant-keys]
+levels = [
+  { table = "clients", column = "client_id" },
+  { table = "projects", column = "project_id" },
+]
+"""
+
+MODELS = """
+metadata = MetaData(schema="app")
+Table("clients", metadata, Column("id", Integer, primary_key=True))
+Table("projects", metadata, Column("id", Integer, primary_key=True),
+      Column("client_id", ForeignKey("app.clients.id"), nullable=False))
+Table("live", metadata, Column("id", Integer, primary_key=True),
+      Column("client_id", ForeignKey("app.clients.id"), nullable=False),
+      Column("project_id", ForeignKey("app.projects.id"), nullable=False),
+      Column("mood", Enum("ok", "sad", name="mood", schema="app")),
+      Column("n", Integer, index=True))
+"""
+BARE_MODELS = MODELS.replace('schema="app"', "").replace("app.", "")
+
+ROWS = """
+INSERT INTO app.clients VALUES (1);
+INSERT INTO app.projects VALUES (1, 1);
+INSERT INTO app.live VALUES (1, 1, 1, 'ok', 5);
+"""
+
+DEAD = """
+CREATE TABLE app.dead (id int PRIMARY KEY, n int);
+CREATE INDEX ix_dead ON app.dead (n);
+CREATE TABLE public.buried (id int PRIMARY KEY, project_id int REFERENCES app.projects);
+"""
+
+THERE = """
+SELECT schemaname || '.' || tablename FROM pg_tables
+ WHERE schemaname IN ('app', 'public') AND tablename <> 'alembic_version' ORDER BY 1
+"""
+LIVE = ["app.clients", "app.live", "app.projects"]
+
+
+@pytest.fixture
+def project(tmp_path: Path, database_url: URL, connection: Connection) -> Project:
+    """Models in a schema with rows, and tenant keys to add."""
+    made = Project.make(tmp_path / "project", database_url, MODELS, LEVELS)
+    made.create_all("app")
+    connection.execute(ROWS)  # type: ignore[arg-type]
+    return made
+
+
+def session(path: str) -> dict[str, Any]:
+    """An env.py that sets the search_path and looks at all schemas."""
+    return {"session": [f"SET search_path TO {path}"], "configure": {"include_schemas": True}}
+
+
+def column(connection: Connection, query: str) -> list[Any]:
+    """What a query gives, which is one column."""
+    return [row[0] for row in connection.execute(query)]  # type: ignore[arg-type]
+
+
+def test_a_live_table_is_not_dropped_and_a_dead_one_is(
+    project: Project, connection: Connection
+) -> None:
+    connection.execute(DEAD)  # type: ignore[arg-type]
+    options = session("app, public")
+    project.autogenerate(**options)
+    project.upgrade(**options)
+    assert column(connection, THERE) == LIVE
+    assert connection.execute("SELECT * FROM app.live").fetchall() == [(1, 1, 1, "ok", 5)]
+    tenant_keys = "SELECT conkey::text FROM pg_constraint WHERE conrelid = 'app.live'::regclass"
+    assert "{2,3}" in column(connection, tenant_keys), "it is made in the same revision"
+    assert differences(project, **options) == []
+
+
+def test_what_drops_a_table_does_not_drop_its_namesake_of_the_models(
+    project: Project, connection: Connection
+) -> None:
+    connection.execute("CREATE TABLE public.live (id int PRIMARY KEY)")
+    options = session("app, public")
+    project.autogenerate(**options)
+    project.upgrade(**options)
+    assert set(LIVE) <= set(column(connection, THERE))
+    assert connection.execute("SELECT * FROM app.live").fetchall() == [(1, 1, 1, "ok", 5)]
+
+
+@pytest.mark.parametrize("path", ["app, public", "public, app", "app", "public", "nowhere", "''"])
+def test_the_differences_are_the_same_under_every_search_path(
+    project: Project, connection: Connection, path: str
+) -> None:
+    connection.execute(DEAD)  # type: ignore[arg-type]
+    connection.execute("ALTER TABLE app.live ALTER n TYPE bigint, ALTER mood SET NOT NULL")
+    found = [found for found in differences(project, **session(path)) if found[0] != "tenant-keys"]
+    assert found == [
+        ("modify_nullable", "app.live.mood", "False", "True"),
+        ("modify_type", "app.live.n", "BIGINT()", "Integer()"),
+        ("remove_index", "app.ix_dead"),
+        ("remove_table", "None.buried"),
+        ("remove_table", "app.dead"),
+    ]
+
+
+def test_models_without_a_schema_are_what_the_search_path_finds(
+    project: Project, connection: Connection
+) -> None:
+    """The other table of the name is not theirs, whatever it has."""
+    project.models(BARE_MODELS)
+    connection.execute("CREATE TABLE public.live (id int PRIMARY KEY, other text)")
+    connection.execute("ALTER TABLE app.live DROP n")
+    options = session("app, public")
+    found = [found for found in differences(project, **options) if found[0] != "tenant-keys"]
+    assert ("add_column", "None.live.n") in found
+    assert {item for item in found if "other" in item[1]} == set()
+    project.autogenerate(**options)
+    project.upgrade(**options)
+    assert "n" in column(
+        connection,
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'app.live'::regclass AND attnum > 0",
+    )
+
+
+def test_foreign_keys_into_another_schema_are_compared_by_their_table(
+    project: Project, connection: Connection
+) -> None:
+    """One that leads to a namesake is a difference, one that leads to the table itself is none."""
+    assert [
+        found for found in differences(project, **session("public, app")) if "_fk" in found[0]
+    ] == []
+    connection.execute(
+        "CREATE TABLE public.clients (id int PRIMARY KEY);"
+        "INSERT INTO public.clients VALUES (1);"
+        "ALTER TABLE app.live DROP CONSTRAINT live_client_id_fkey,"
+        "  ADD FOREIGN KEY (client_id) REFERENCES public.clients"
+    )
+    found = differences(project, **session("public, app"))
+    assert [item for item in found if item[0].endswith("_fk")] == [
+        ("add_fk", "app.live (client_id)", "app.clients.id"),
+        ("remove_fk", "app.live (client_id)", "clients.id"),
+    ]
