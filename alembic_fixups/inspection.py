@@ -17,7 +17,7 @@ from copy import copy
 from functools import partial
 from typing import Any, cast
 
-from sqlalchemy import ARRAY, BIGINT, INTEGER, Connection, Table, inspect, text
+from sqlalchemy import ARRAY, BIGINT, INTEGER, Connection, Inspector, Table, inspect, text
 from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import NoSuchTableError, SAWarning
@@ -115,12 +115,10 @@ class Inspection:
 
         self.info_cache: dict[Any, Any] = {}
         self._connection = connection
-        self._inspector = inspect(connection)
-        self.dialect = cast(Any, copy(self._inspector.dialect))
+        self.dialect = cast(Any, copy(connection.engine.dialect))
         self.dialect.default_schema_name = None  # so that no foreign key goes without a schema
         self.dialect.ischema_names = _with_extensions(connection, self.dialect.ischema_names)
-        self._inspector.dialect = self.dialect
-        self._inspector.bind = cast(Any, _Bind(connection, connection.dialect))
+        self._inspector = self._inspect()
         # Alembic leaves the default schema of this dialect out.
         self.bind = _Bind(connection, connection.dialect if anonymous else self.dialect)
         for kind in _KINDS:
@@ -167,7 +165,7 @@ class Inspection:
         return relation
 
     def _reflect(self, kind: str, schema: str) -> dict[str, Any]:
-        found = self._ask(kind, schema)
+        found = self._ask(kind, schema, self._inspector)
         if kind == "foreign_keys":
             for foreign_keys in found.values():
                 for foreign_key in foreign_keys:
@@ -175,7 +173,8 @@ class Inspection:
         elif kind in ("columns", "indexes", "check_constraints") and self._renamed:
             with _without_search_path(self._connection, self._catalog.search_path):
                 warnings.simplefilter("ignore", SAWarning)  # of types, which count for nothing here
-                qualified = self._ask(kind, schema)
+                # One of its own: an Inspector remembers which types were visible.
+                qualified = self._ask(kind, schema, self._inspect())
             for table, items in found.items():
                 for item, other in zip(items, qualified.get(table, ()), strict=True):
                     self._rename(item, other)
@@ -184,9 +183,15 @@ class Inspection:
                 self._name_columns(schema, table, columns)
         return found
 
-    def _ask(self, kind: str, schema: str) -> dict[str, Any]:
+    def _inspect(self) -> Inspector:
+        inspector = inspect(self._connection)
+        inspector.dialect = self.dialect
+        inspector.bind = cast(Any, _Bind(self._connection, self._connection.dialect))
+        return inspector
+
+    def _ask(self, kind: str, schema: str, inspector: Inspector) -> dict[str, Any]:
         options = {"postgresql_ignore_search_path": True} if kind == "foreign_keys" else {}
-        several = getattr(self._inspector, f"get_multi_{kind}")
+        several = getattr(inspector, f"get_multi_{kind}")
         return {name: data for (_, name), data in several(schema=schema, **options).items()}
 
     def _rename(self, item: Any, qualified: Any) -> None:

@@ -7,8 +7,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, create_engine
+from sqlalchemy.dialects.postgresql import DOMAIN, ENUM
 
+from alembic_fixups import catalog
+from alembic_fixups.catalog import Move
+from alembic_fixups.inspection import Inspection
 from tests.fixups.schema_prefix.differences import differences
 from tests.projects import Project
 
@@ -154,3 +158,36 @@ def test_foreign_keys_into_another_schema_are_compared_by_their_table(
         ("add_fk", "app.live (client_id)", "app.clients.id"),
         ("remove_fk", "app.live (client_id)", "clients.id"),
     ]
+
+
+@pytest.mark.parametrize("path", ["public", "app, public"])
+def test_every_type_is_known_in_whichever_order_the_schemas_are_read(
+    database_url: URL, connection: Connection, path: str
+) -> None:
+    """Alembic reads the schemas in the order of a set, which differs from run to run."""
+    connection.execute(
+        "CREATE SCHEMA app; CREATE SCHEMA other;"
+        "CREATE TYPE public.mood AS ENUM ('ok'); CREATE DOMAIN public.size AS int;"
+        "CREATE TABLE other.t (mood public.mood);"
+        "CREATE TABLE app.t (mood public.mood, size public.size)"
+    )
+    engine = create_engine(database_url)
+    try:
+        for order in (("app", "other"), ("other", "app")):
+            with engine.connect() as reading:
+                reading.exec_driver_sql(f"SET search_path TO {path}")
+                move = Move("type", "public", "mood", "app")
+                inspection = Inspection(reading, catalog.read(reading), [move])
+                inspection.hides = lambda _: False
+                columns = [
+                    found
+                    for schema in order
+                    for tables in inspection.get_multi_columns(schema=schema).values()
+                    for found in tables
+                ]
+            types = {found["name"]: found["type"] for found in columns}
+            assert isinstance(types["mood"], ENUM), order
+            assert isinstance(types["size"], DOMAIN), order
+            assert (types["mood"].schema, types["size"].schema) == ("app", "public")
+    finally:
+        engine.dispose()

@@ -721,3 +721,16 @@ def test_sqlalchemy_knows_every_type_that_it_reads(project: Project, path: str |
     with warnings.catch_warnings():
         warnings.simplefilter("error", SAWarning)
         assert found(project, configured(path)) >= TRUE
+
+
+@ONE_VERSION
+@pytest.mark.parametrize("path", PATHS)
+def test_a_column_that_is_of_another_domain_is_a_difference(
+    project: Project, connection: Connection, path: str | None
+) -> None:
+    connection.execute(
+        "CREATE DOMAIN migration.other_size AS int;"
+        "ALTER TABLE migration.clients ALTER size TYPE migration.other_size"
+    )
+    changed = [what[:2] for what in found(project, configured(path))]
+    assert ("modify_type", "migration.clients.size") in changed
