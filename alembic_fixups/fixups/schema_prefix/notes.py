@@ -1,4 +1,4 @@
-"""The notes by which a downgrade knows what its upgrade did, and a revision what is half done.
+"""The notes by which a downgrade knows what was there before, and a revision what is half done.
 
 They stand where nobody else writes and pg_dump does not look: in the comment of the type that
 PostgreSQL makes for the rows of a table, or for the arrays of a type. A schema and a sequence have
