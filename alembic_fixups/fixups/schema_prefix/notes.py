@@ -8,13 +8,17 @@ knows its own.
 
 from __future__ import annotations
 
-from alembic_fixups.rendering.quoting import comment
 from alembic_fixups.run import Run
 
 
 def moved(schema: str, run: Run) -> str:
     """The note on what the upgrade moves out of *schema*; a later move puts its own before it."""
-    return f"Moved from {comment(schema)} by the schema-prefix migration after revision {run.heads}"
+    return f"Moved from {schema}{moved_by(run)}"
+
+
+def moved_by(run: Run) -> str:
+    """What such a note says after the schema."""
+    return f" by the schema-prefix migration after revision {run.heads}"
 
 
 def stayed(run: Run) -> str:

@@ -15,7 +15,7 @@ from alembic_fixups.catalog import Move
 from alembic_fixups.fixups.schema_prefix.dependents import dependents
 from alembic_fixups.fixups.schema_prefix.labels import renamed_only
 from alembic_fixups.fixups.schema_prefix.moves import KINDS, lookalikes
-from alembic_fixups.fixups.schema_prefix.notes import made, moved, stayed
+from alembic_fixups.fixups.schema_prefix.notes import made, moved_by, stayed
 from alembic_fixups.fixups.schema_prefix.rewrite import Placement
 from alembic_fixups.fixups.schema_prefix.settings import NAME, SchemaPrefixSettings
 from alembic_fixups.fixups.schema_prefix.version_table import move_version_table
@@ -136,6 +136,7 @@ def _moves(templates: Templates, home: str, run: Run) -> Unit:
         _LOCKS,
         home=home,
         items=_items(run),
+        note=moved_by(run),
         made=made(run),
         stayed=stayed(run),
     )
@@ -149,14 +150,15 @@ def _move(templates: Templates, home: str, run: Run, what: str) -> Step:
         _LOCKS,
         home=home,
         items=_items(run),
+        note=moved_by(run),
         made=made(run),
         stayed=stayed(run),
     )
 
 
-def _items(run: Run) -> list[tuple[Move, str]]:
-    """What is moved, with its note; partitions are found by their table when it is moved."""
-    return [(move, moved(move.schema, run)) for move in run.moves if not move.along]
+def _items(run: Run) -> list[Move]:
+    """What is moved; partitions are found by their table when it is."""
+    return [move for move in run.moves if not move.along]
 
 
 def _owns(
