@@ -280,11 +280,18 @@ def _users(type_: Name, search: _Search) -> tuple[list[str], list[str]]:
     others: list[str] = []
     for relation, column in search.columns.get(type_, ()):
         table = _model_of(relation, search)
-        known = None if table is None else columns_by_name(table).get(column)
-        wanted = (search.settings.home, type_[1])
-        ours = known is not None and wanted in named_types(known.type)
+        ours = table is not None and _may_mean(table, column, type_, search.settings.home)
         (users if ours else others).append(f"{_full(relation)}.{column}")
     return sorted(users), sorted(others)
+
+
+def _may_mean(table: Table, column: str, type_: Name, home: str) -> bool:
+    """Whether the models mean the type in *home* there, or nothing else of its name."""
+    known = columns_by_name(table).get(column)
+    named = named_types(known.type) if known is not None else set()
+    if (home, type_[1]) in named:
+        return True
+    return table.schema == home and all(name != type_[1] for _, name in named)
 
 
 def _model_of(relation: Relation, search: _Search) -> Table | None:
