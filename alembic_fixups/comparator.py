@@ -91,26 +91,29 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
 
     owns: list[Callable[[ops.MigrateOperation], bool]] = [stock.live_partitions(run)]
     first: list[StepsOp] = []
+    early: list[StepsOp] = []
     last: list[StepsOp] = []
     for fixup, chosen, wanted in run.wanted:
         replacement = fixup.replace(wanted, chosen, run, upgrade_ops)
         owns.append(replacement.owns)
         first.extend(replacement.first)
+        early.extend(replacement.early)
         last.extend(replacement.last)
         run.operations.extend(replacement.operations)
     stock.remove(upgrade_ops, lambda operation: any(owned(operation) for owned in owns))
     stock.order(upgrade_ops)
     if run.settings.general.idempotent == "all":
         stock.make_idempotent(upgrade_ops, run)
-    between = [*upgrade_ops.ops, *run.operations]
+    between = [*early, *upgrade_ops.ops, *run.operations]
     if run.moves and (between or len(first) > 1):
         # With whatever may fail after them, so that nothing has moved then.
         first = [operation.in_one_transaction() for operation in first]
     upgrade_ops.ops[:] = [*first, *between, *(last if between else ())]
 
-    if (first or run.operations) and context.migration_context.environment_context is not None:
+    ours = [*first, *early, *run.operations]
+    if ours and context.migration_context.environment_context is not None:
         _refuse_foreign_transaction(context)
-    for operation in (*first, *run.operations):
+    for operation in ours:
         for change in operation.changes:
             log.info("Detected %s: %s", operation.fixup, change)
     for finding in sorted(set(run.findings)):

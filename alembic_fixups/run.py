@@ -14,7 +14,7 @@ from sqlalchemy import Table
 from alembic_fixups.catalog import Catalog, Move, Relation
 from alembic_fixups.rendering.steps import StepsOp
 from alembic_fixups.report import Finding
-from alembic_fixups.target import Target
+from alembic_fixups.target import TableKey, Target
 
 if TYPE_CHECKING:
     from alembic_fixups.fixups import Fixup
@@ -29,12 +29,14 @@ class Replacement:
         owns: whether an operation of Alembic's is the fixup's business and has to go.
         operations: what to do instead; none where the database is already as desired.
         first: what to do before anything else in the migration.
-        last: what to undo before anything else, where the migration has more than *first*.
+        early: what to do after that, before Alembic's own operations.
+        last: what to do after everything else, and to undo before it, where there is anything else.
     """
 
     owns: Callable[[ops.MigrateOperation], bool]
     operations: list[StepsOp] = field(default_factory=list)
     first: list[StepsOp] = field(default_factory=list)
+    early: list[StepsOp] = field(default_factory=list)
     last: list[StepsOp] = field(default_factory=list)
 
 
@@ -52,6 +54,10 @@ class Run:
         by_path: the schemas that Alembic looks at only because the search_path shows them.
         glimpsed: the schemas of which Alembic sees the models' tables only.
         moves: what the migration puts into another schema; the catalog has it there already.
+        settled: key of the table and name of every CHECK that a fixup brings about by itself, so
+            that it is compared with nothing.
+        retyped: what an expression of the database reads once the migration has given columns other
+            types; as it is where it gives none.
     """
 
     settings: Settings
@@ -63,6 +69,8 @@ class Run:
     by_path: set[str] = field(default_factory=set)
     glimpsed: set[str] = field(default_factory=set)
     moves: list[Move] = field(default_factory=list)
+    settled: set[tuple[TableKey, str]] = field(default_factory=set)
+    retyped: Callable[[str], str] = str
 
     @property
     def findings(self) -> list[Finding]:

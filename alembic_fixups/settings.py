@@ -226,9 +226,9 @@ def load(path: Path | None) -> Settings:
             raise SettingsError(f"{where}templates: {shown(folder)} is no folder")
         general = general.model_copy(update={"templates": folder})
     active = [
-        (fixup, _validate(fixup.settings, table[name], (name,), path, text))
+        (fixup, _validate(fixup.settings, table.get(name, {}), (name,), path, text))
         for name, fixup in fixups.items()
-        if name in table
+        if name in table or not fixup.on_with.isdisjoint(table)
     ]
     return Settings(path, general, active)
 

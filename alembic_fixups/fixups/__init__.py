@@ -41,6 +41,7 @@ class Fixup:
         locate: takes what ``rewrite`` gave, its settings and the run, before Alembic compares, and
             says what the migration will move, so that everything is compared where it will be.
         order: place among the fixups; a lower one rewrites first.
+        on_with: the fixups that switch it on, with the settings that it has by itself.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Fixup:
     hint: Callable[[Target], str]
     locate: Callable[[Any, Any, Run], Iterable[Move]] | None = None
     order: int = 50
+    on_with: frozenset[str] = frozenset()
 
 
 @cache
