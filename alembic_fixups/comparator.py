@@ -98,7 +98,7 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
         owns.append(replacement.owns)
         first.extend(replacement.first)
         early.extend(replacement.early)
-        last.extend(replacement.last)
+        last[:0] = replacement.last
         run.operations.extend(replacement.operations)
     stock.remove(upgrade_ops, lambda operation: any(owned(operation) for owned in owns))
     stock.order(upgrade_ops)

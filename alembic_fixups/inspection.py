@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
@@ -69,9 +69,13 @@ class Inspection:
 
     Attributes:
         hides: whether a relation is not to be seen.
+        types: the types that columns are seen with, by OID of the table and name.
+        retyped: what an expression reads with these types.
     """
 
     hides: Callable[[Relation], bool]
+    types: Mapping[tuple[int, str], TypeEngine[Any]] = {}
+    retyped: Callable[[str], str] = str
 
     def __init__(
         self,
@@ -181,6 +185,10 @@ class Inspection:
         if kind == "columns":
             for table, columns in found.items():
                 self._name_columns(schema, table, columns)
+        if self.types and kind in ("columns", "indexes", "check_constraints"):
+            for items in found.values():
+                for item in items:
+                    _map_expressions(item, self.retyped)
         return found
 
     def _inspect(self) -> Inspector:
@@ -240,6 +248,8 @@ class Inspection:
         for column in columns:
             self._name_type(column["type"])
             known = relation.columns.get(column["name"]) if relation is not None else None
+            if relation is not None and (relation.oid, column["name"]) in self.types:
+                column["type"] = self.types[relation.oid, column["name"]]
             if known is None or known.sequence is None or self._bare:
                 continue
             if is_next_value(column["default"]):
@@ -278,6 +288,17 @@ class Inspection:
 def is_next_value(default: str | None) -> bool:
     """Whether a default as PostgreSQL writes it is the next value of a sequence and no more."""
     return default is not None and _NEXT_VALUE.fullmatch(default) is not None
+
+
+def _map_expressions(item: Any, function: Callable[[str], str]) -> None:
+    for key in _EXPRESSIONS & item.keys():
+        value = item[key]
+        if isinstance(value, str):
+            item[key] = function(value)
+        elif isinstance(value, list):
+            item[key] = [None if each is None else function(each) for each in value]
+        elif isinstance(value, dict):
+            _map_expressions(value, function)
 
 
 class _Bind:

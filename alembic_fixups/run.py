@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from sqlalchemy import Table
+from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.catalog import Catalog, Move, Relation
 from alembic_fixups.rendering.steps import StepsOp
@@ -56,6 +57,8 @@ class Run:
         moves: what the migration puts into another schema; the catalog has it there already.
         settled: key of the table and name of every CHECK that a fixup brings about by itself, so
             that it is compared with nothing.
+        column_types: the types that the migration gives columns before Alembic's operations, by OID
+            of the table and name.
         retyped: what an expression of the database reads once the migration has given columns other
             types; as it is where it gives none.
     """
@@ -70,6 +73,7 @@ class Run:
     glimpsed: set[str] = field(default_factory=set)
     moves: list[Move] = field(default_factory=list)
     settled: set[tuple[TableKey, str]] = field(default_factory=set)
+    column_types: dict[tuple[int, str], TypeEngine[Any]] = field(default_factory=dict)
     retyped: Callable[[str], str] = str
 
     @property

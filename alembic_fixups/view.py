@@ -41,6 +41,8 @@ def show(run: Run) -> None:
     _refuse_translation(run, named)
     inspection = Inspection(context.connection, run.catalog, run.moves, anonymous)
     inspection.hides = lambda relation: _hides(run, relation)
+    inspection.types = run.column_types
+    inspection.retyped = run.retyped
     context.__dict__["inspector"] = inspection  # a memoized property
     impl = context.migration_context.impl
     impl.autogen_column_reflect = inspection.leave_out_serial  # type: ignore[method-assign]

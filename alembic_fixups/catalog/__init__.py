@@ -2,7 +2,9 @@
 
 from alembic_fixups.catalog.model import (
     Catalog,
+    Check,
     Column,
+    DomainChecks,
     ForeignKey,
     Index,
     Key,
@@ -15,7 +17,9 @@ from alembic_fixups.catalog.queries import read
 
 __all__ = [
     "Catalog",
+    "Check",
     "Column",
+    "DomainChecks",
     "ForeignKey",
     "Index",
     "Key",

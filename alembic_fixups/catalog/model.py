@@ -86,6 +86,52 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Check:
+    """A CHECK of a table or domain (``pg_constraint``, contype c).
+
+    Attributes:
+        oid: OID of the constraint.
+        name: its name, unique in its table or domain only.
+        expression: what it says, in the database's words under the session's search_path
+            (``pg_get_expr``).
+        columns: the columns that the expression has; none for a domain.
+        validated: False while it is NOT VALID.
+        enforced: False where it is NOT ENFORCED (PostgreSQL 18 on).
+        no_inherit: whether it does not hold for tables that inherit.
+        inherited: whether it comes from a partitioned table or another that this one inherits.
+        comment: COMMENT ON CONSTRAINT, None where there is none.
+    """
+
+    oid: int
+    name: str
+    expression: str
+    columns: tuple[str, ...] = ()
+    validated: bool = True
+    enforced: bool = True
+    no_inherit: bool = False
+    inherited: bool = False
+    comment: str | None = None
+
+    @property
+    def definition(self) -> str:
+        """What ``pg_get_constraintdef()`` gives for it."""
+        text = f"CHECK ({self.expression})"
+        if self.no_inherit:
+            text += " NO INHERIT"
+        if not self.enforced:
+            return text + " NOT ENFORCED"
+        return text if self.validated else text + " NOT VALID"
+
+
+@dataclass
+class DomainChecks:
+    """The checks of a domain, and the OID of its type."""
+
+    oid: int
+    checks: list[Check] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Index:
     """An index (``pg_index``), also one that a constraint owns.
 
@@ -200,6 +246,7 @@ class Relation:
     foreign_keys: list[ForeignKey] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     indexes: list[Index] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
     @property
     def primary_key(self) -> tuple[str, ...]:
@@ -223,6 +270,7 @@ class Catalog:
         domains: schema and name of every domain.
         array_comments: the comments on the types of arrays, by schema and name of such an enum
             type or domain.
+        domain_checks: the checks of every domain.
     """
 
     server_version: int
@@ -234,6 +282,7 @@ class Catalog:
     enums: dict[Name, tuple[str, ...]]
     domains: set[Name]
     array_comments: dict[Name, str] = field(default_factory=dict)
+    domain_checks: dict[Name, DomainChecks] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._by_name = {(item.schema, item.name): item for item in self.relations.values()}
@@ -287,3 +336,4 @@ class Catalog:
         else:
             self.domains.remove(old)
             self.domains.add(new)
+            self.domain_checks[new] = self.domain_checks.pop(old)

@@ -13,10 +13,13 @@ from sqlalchemy import Connection, text
 from alembic_fixups.catalog.model import (
     Action,
     Catalog,
+    Check,
     Column,
+    DomainChecks,
     ForeignKey,
     Index,
     Key,
+    Name,
     Relation,
     Sequence,
 )
@@ -85,7 +88,8 @@ _CONSTRAINTS = f"""
 SELECT k.conrelid, k.conname, k.contype::text, k.conkey::int[], k.confrelid, k.confkey::int[],
        k.confdeltype::text, k.confupdtype::text, {{set_columns}}, k.condeferrable, k.condeferred,
        k.confmatchtype::text, k.convalidated, {{enforced}}, k.conindid, k.conparentid <> 0,
-       pg_catalog.obj_description(k.oid, 'pg_constraint')
+       pg_catalog.obj_description(k.oid, 'pg_constraint'), k.oid, k.connoinherit, k.coninhcount > 0,
+       pg_get_expr(k.conbin, k.conrelid)
   FROM pg_catalog.pg_constraint k
   JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
  WHERE k.conrelid <> 0 AND {_OURS}
@@ -125,9 +129,19 @@ SELECT n.nspname, t.typname, t.typtype::text, obj_description(t.typarray, 'pg_ty
  GROUP BY t.oid, n.nspname
 """
 
+_DOMAIN_CHECKS = f"""
+SELECT n.nspname, t.typname, t.oid, k.oid, k.conname, pg_get_expr(k.conbin, 0), k.convalidated,
+       obj_description(k.oid, 'pg_constraint')
+  FROM pg_catalog.pg_type t
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  LEFT JOIN pg_catalog.pg_constraint k ON k.contypid = t.oid AND k.contype = 'c'
+ WHERE t.typtype = 'd' AND {_OURS}
+ ORDER BY t.oid, k.conname
+"""
+
 
 def read(connection: Connection) -> Catalog:
-    """Reads the catalog of the database behind *connection*, with seven queries.
+    """Reads the catalog of the database behind *connection*, with eight queries.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the server does not answer.
@@ -161,6 +175,15 @@ def read(connection: Connection) -> Catalog:
             relations[oid].indexes.append(Index(index, name, columns, *flags))
     sequences = {row[0]: Sequence(*row) for row in _rows(connection, _SEQUENCES)}
     types = _rows(connection, _TYPES)
+    domain_checks: dict[Name, DomainChecks] = {}
+    for schema, name, oid, check, label, expression, validated, comment in _rows(
+        connection, _DOMAIN_CHECKS
+    ):
+        domain = domain_checks.setdefault((schema, name), DomainChecks(oid))
+        if check is not None:
+            domain.checks.append(
+                Check(check, label, expression, validated=validated, comment=comment)
+            )
     return Catalog(
         version,
         search_path,
@@ -175,6 +198,7 @@ def read(connection: Connection) -> Catalog:
         },
         domains={(schema, name) for schema, name, kind, *_ in types if kind == "d"},
         array_comments={(row[0], row[1]): row[3] for row in types if row[3]},
+        domain_checks=domain_checks,
     )
 
 
@@ -197,10 +221,29 @@ def _add_constraint(
     index: int,
     inherited: bool,
     comment: str | None,
+    oid: int,
+    no_inherit: bool,
+    has_parents: bool,
+    expression: str | None,
 ) -> None:
-    own = tuple(names[relation.oid][number] for number in columns or ()) if columns else ()
+    # A CHECK may have system columns, and 0 for the whole row.
+    own = tuple(names[relation.oid][number] for number in columns or () if number > 0)
     if kind in ("p", "u"):
         relation.keys.append(Key(name, own, kind == "p", deferrable, index))
+    elif kind == "c" and expression is not None:
+        relation.checks.append(
+            Check(
+                oid=oid,
+                name=name,
+                expression=expression,
+                columns=own,
+                validated=validated,
+                enforced=enforced,
+                no_inherit=no_inherit,
+                inherited=inherited or has_parents,
+                comment=comment,
+            )
+        )
     elif kind == "f":
         relation.foreign_keys.append(
             ForeignKey(

@@ -105,6 +105,13 @@ def deparsed(names: Iterable[str]) -> str:
     )
 
 
+def deparsed_name(name: tuple[str, str]) -> str:
+    """An expression for a schema and a name in it as PostgreSQL deparses them."""
+    if all(map(is_plain, name)):
+        return literal(".".join(name))
+    return " || '.' || ".join(deparsed([part]) for part in name)
+
+
 def comment(text: str) -> str:
     """*text* on one line, fit to stand behind a comment sign in Python or SQL."""
     return "".join(

@@ -59,6 +59,8 @@ class StepsOp(ops.MigrateOperation):
         upgrade: the steps of this direction, in their order.
         downgrade: the steps that undo them, in theirs.
         headings: what is said of each direction above its steps.
+        functions: statements that define what the steps of both directions call; they stand once,
+            at the top of the file.
     """
 
     fixup: str
@@ -66,10 +68,13 @@ class StepsOp(ops.MigrateOperation):
     upgrade: tuple[Step, ...]
     downgrade: tuple[Step, ...] = ()
     headings: tuple[str, str] = ("makes these changes", "takes back")
+    functions: tuple[str, ...] = ()
 
     def reverse(self) -> StepsOp:
         """The same change the other way round."""
-        return StepsOp(self.fixup, self.changes, self.downgrade, self.upgrade, self.headings[::-1])
+        return replace(
+            self, upgrade=self.downgrade, downgrade=self.upgrade, headings=self.headings[::-1]
+        )
 
     def in_one_transaction(self) -> StepsOp:
         """The same with the steps of this direction in the transaction of the migration."""
@@ -88,12 +93,38 @@ def _render_steps(context: AutogenContext, op: StepsOp) -> str:
         return ""
     lines = [f"# {op.fixup} {op.headings[0]}{':' if op.changes else '.'}"]
     lines += _comment([f"- {change}" for change in op.changes], "", hanging="  ")
+    if op.functions:
+        lines += _define_functions(context, op, prefix)
     for autocommit, steps in groupby(op.upgrade, key=lambda step: step.autocommit):
         if autocommit:
             lines.append(f"with {prefix}get_context().autocommit_block():")
         for step in steps:
             lines.extend(_render_step(step, prefix, "    " if autocommit else ""))
     return "\n".join(lines)
+
+
+def _define_functions(context: AutogenContext, op: StepsOp, prefix: str) -> Iterator[str]:
+    """Puts the functions where Alembic puts imports; gives the lines that define them in SQL."""
+    name = f"{op.fixup.replace('-', '_').upper()}_FUNCTIONS"
+    context.imports.add(
+        "\n".join(
+            [
+                f"# What the steps of {op.fixup} call: functions that are gone with the session.",
+                f"{name} = (",
+                *(
+                    textwrap.indent(quoting.python_string(sql), "    ") + ","
+                    for sql in op.functions
+                ),
+                ")",
+            ]
+        )
+    )
+    yield f"with {prefix}get_context().autocommit_block():"
+    yield "    # The functions that the steps below call, defined above; gone with the session."
+    yield "    # Locks: nothing."
+    yield f"    for function in {name}:"
+    yield f"        {prefix}execute(function)"
+    yield ""
 
 
 def _comment(lines: Iterable[str], indent: str, hanging: str = "") -> Iterator[str]:

@@ -99,5 +99,6 @@ def environment(overrides: Path | None) -> Environment:
         literal=lambda value: quoting.literal(str(value)),
         literals=quoting.literals,
         deparsed=quoting.deparsed,
+        deparsed_name=quoting.deparsed_name,
     )
     return made

@@ -7,6 +7,7 @@ from typing import cast
 
 from alembic.operations import ops
 from sqlalchemy import ClauseElement, TextClause
+from sqlalchemy import Constraint as SchemaConstraint
 from sqlalchemy.dialects import postgresql
 
 from alembic_fixups.catalog import ForeignKey
@@ -52,7 +53,7 @@ class Constraint:
             not_valid = bool(operation.kw.get("postgresql_not_valid"))
             return cls(named, name, operation.constraint_type, definition, not_valid, parent)
         if isinstance(operation, ops.CreateCheckConstraintOp):
-            definition = quoting.literal(f"CHECK ({_expression(operation.condition)})")
+            definition = quoting.literal(f"CHECK ({expression_sql(operation.condition)})")
             not_valid = bool(operation.kw.get("postgresql_not_valid"))
             return cls(named, name, operation.constraint_type, definition, not_valid)
         constraint = operation.to_constraint()
@@ -133,7 +134,7 @@ def _final_name(operation: ops.AddConstraintOp) -> str | None:
     return preparer.truncate_and_render_constraint_name(name, _alembic_quote=False)
 
 
-def _expression(condition: str | ClauseElement) -> str:
+def expression_sql(condition: str | ClauseElement) -> str:
     """A condition as SQL; the constraint made of it would attach itself to the models' table."""
     if isinstance(condition, TextClause):
         condition = condition.text
@@ -144,6 +145,12 @@ def _expression(condition: str | ClauseElement) -> str:
         dialect=DIALECT, compile_kwargs={"literal_binds": True, "include_table": False}
     )
     return str(compiled)
+
+
+def is_emitted(constraint: SchemaConstraint) -> bool:
+    """Whether PostgreSQL gets a constraint; one that a type makes may be for other databases."""
+    rule = constraint._create_rule
+    return rule is None or rule(COMPILER)
 
 
 def _foreign_key(operation: ops.CreateForeignKeyOp) -> ForeignKey:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.operations import ops
 from sqlalchemy import Column, Identity
-from sqlalchemy import Constraint as SchemaConstraint
 
 from alembic_fixups.rendering.steps import Step, StepsOp
 from alembic_fixups.rendering.templates import TableName, Templates
 from alembic_fixups.stock import constraints, indexes
-from alembic_fixups.stock.constraints import COMPILER, Constraint
+from alembic_fixups.stock.constraints import COMPILER, Constraint, is_emitted
 from alembic_fixups.stock.enums import EnumTypes
 from alembic_fixups.stock.guarded import CreateIndex, CreateTable, DropIndex, DropTable
 from alembic_fixups.stock.tree import leaves
@@ -273,7 +272,7 @@ class _Guard:
         checks = [
             self._add_constraint(ops.AddConstraintOp.from_constraint(constraint))
             for constraint in list(holder.constraints)
-            if constraint._type_bound and _is_emitted(constraint)
+            if constraint._type_bound and is_emitted(constraint)
         ]
         return result, [*checks]
 
@@ -284,11 +283,6 @@ class _Guard:
             (replace(upgrade, autocommit=False),),
             (replace(downgrade, autocommit=False),),
         )
-
-
-def _is_emitted(constraint: SchemaConstraint) -> bool:
-    rule = constraint._create_rule
-    return rule is None or rule(COMPILER)
 
 
 def _is_identity_change(operation: ops.AlterColumnOp) -> bool:

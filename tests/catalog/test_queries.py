@@ -162,7 +162,7 @@ def test_the_number_of_queries_is_fixed(reading: Connection) -> None:
     few = count()
     for number in range(30):
         reading.exec_driver_sql(f"CREATE TABLE t{number} (id int PRIMARY KEY, b int UNIQUE)")
-    assert count() == few == 7
+    assert count() == few == 8
 
 
 def test_the_schemas_are_all_but_the_systems(named: Connection) -> None:
@@ -278,3 +278,62 @@ def assert_foretold(connection: Connection, foretold: Catalog) -> None:
     assert now.domains == foretold.domains
     for oid, one in now.relations.items():
         assert foretold.find(one.schema, one.name) is foretold.relations[oid]
+
+
+CHECKED = """
+CREATE TABLE t (a int, b int, "C d" text,
+  CONSTRAINT pair CHECK (a < b) NO INHERIT,
+  CONSTRAINT listed CHECK ("C d" IN ('x', 'y')));
+CREATE TABLE whole (a int, CHECK (whole IS NOT NULL));
+ALTER TABLE t ADD CONSTRAINT late CHECK (a > 0) NOT VALID;
+COMMENT ON CONSTRAINT pair ON t IS 'why';
+CREATE TABLE child () INHERITS (t);
+CREATE TABLE parts (n int CONSTRAINT own CHECK (n > 0)) PARTITION BY LIST (n);
+CREATE TABLE part PARTITION OF parts FOR VALUES IN (1);
+CREATE DOMAIN count AS int CONSTRAINT count_ok CHECK (VALUE > 1);
+ALTER DOMAIN count ADD CONSTRAINT count_late CHECK (VALUE < 9) NOT VALID;
+COMMENT ON CONSTRAINT count_ok ON DOMAIN count IS 'domain';
+CREATE DOMAIN free AS text;
+"""
+
+
+def test_checks_are_as_postgresql_shows_them(named: Connection) -> None:
+    named.exec_driver_sql(CHECKED)
+    found = catalog.read(named)
+    checks = {check.name: check for check in relation(found, "public", "t").checks}
+    assert list(checks) == ["late", "listed", "pair"]
+    pair = checks["pair"]
+    assert (pair.columns, pair.no_inherit, pair.validated, pair.comment) == (
+        ("a", "b"),
+        True,
+        True,
+        "why",
+    )
+    assert not checks["late"].validated
+    assert checks["listed"].columns == ("C d",)
+    shown = named.exec_driver_sql("SELECT oid, pg_get_constraintdef(oid) FROM pg_constraint")
+    definitions = {row[0]: row[1] for row in shown}
+    everywhere = [check for one in found.relations.values() for check in one.checks]
+    everywhere += [check for domain in found.domain_checks.values() for check in domain.checks]
+    assert len(everywhere) == 3 + 1 + 2 + 2 + 3
+    assert all(check.definition == definitions[check.oid] for check in everywhere)
+    assert not any(check.inherited for check in checks.values())
+    assert all(check.inherited for check in relation(found, "public", "child").checks)
+    assert [check.inherited for check in relation(found, "public", "part").checks] == [True]
+
+    count = found.domain_checks["public", "count"]
+    assert [(check.name, check.validated, check.comment) for check in count.checks] == [
+        ("count_late", False, None),
+        ("count_ok", True, "domain"),
+    ]
+    assert found.domain_checks["public", "free"].checks == []
+    found.move(Move("type", "public", "free", "other"))
+    assert ("other", "free") in found.domain_checks
+
+
+@pytest.mark.postgres(18)
+def test_a_check_that_is_not_enforced(named: Connection) -> None:
+    named.exec_driver_sql("CREATE TABLE t (a int CONSTRAINT off CHECK (a > 0) NOT ENFORCED)")
+    [check] = relation(catalog.read(named), "public", "t").checks
+    assert not check.enforced
+    assert check.definition == "CHECK ((a > 0)) NOT ENFORCED"

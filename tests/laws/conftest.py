@@ -47,10 +47,11 @@ class Prepared:
     server: scratch.Server
     source: str
     before: tuple[str, list[str]]
+    reorders: bool
 
     def snapshot(self) -> tuple[str, list[str]]:
         """The database as it is."""
-        return snapshot.both(self.server, self.project.url)
+        return _taken(self.server, self.project, self.reorders)
 
 
 @pytest.fixture
@@ -72,10 +73,16 @@ def project(
 
 
 @pytest.fixture
-def prepared(project: Project, server: scratch.Server) -> Prepared:
+def prepared(case: Case, project: Project, server: scratch.Server) -> Prepared:
     """The project with the revision that autogenerate writes for it."""
-    before = snapshot.both(server, project.url)
-    return Prepared(project, server, project.autogenerate(**OPTIONS), before)
+    before = _taken(server, project, case.reorders)
+    source = project.autogenerate(**OPTIONS)
+    return Prepared(project, server, source, before, case.reorders)
+
+
+def _taken(server: scratch.Server, project: Project, reorders: bool) -> tuple[str, list[str]]:
+    take = snapshot.in_any_order if reorders else snapshot.both
+    return take(server, project.url)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 
 from sqlalchemy import URL
 
-from alembic_fixups.scratch import Server
+from alembic_fixups.scratch import Server, connect
 
 
 def schema(server: Server, url: URL) -> str:
@@ -25,6 +25,37 @@ def rows(server: Server, url: URL) -> list[str]:
 def both(server: Server, url: URL) -> tuple[str, list[str]]:
     """The schema and the rows."""
     return schema(server, url), rows(server, url)
+
+
+def in_any_order(server: Server, url: URL) -> tuple[str, list[str]]:
+    """The schema and the rows, whatever the order of the columns."""
+    with connect(url) as connection:
+        tables = connection.execute(
+            "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE relkind IN ('r', 'p', 'm') AND relispopulated AND nspname !~ '^pg_'"
+            " AND nspname <> 'information_schema' AND relname <> 'alembic_version' ORDER BY 1"
+        ).fetchall()
+        found = [
+            f"{table} {row}"
+            for (table,) in tables
+            for (row,) in connection.execute(f"SELECT to_jsonb(t)::text FROM {table} AS t")
+        ]
+    positions = [row for row in rows(server, url) if row.startswith("SELECT")]
+    return _sorted_columns(schema(server, url)), sorted([*found, *positions])
+
+
+def _sorted_columns(dump: str) -> str:
+    def table(found: re.Match[str]) -> str:
+        # A column's definition may have several lines: those inside parentheses.
+        parts = re.split(r",\n(?=    \S)", found[2])
+        return found[1] + ",\n".join(sorted(parts)) + found[3]
+
+    dump = re.sub(r"(CREATE TABLE [^\n]* \(\n)(.*?)(\n\)[^\n]*;\n)", table, dump, flags=re.DOTALL)
+    return re.sub(
+        r"(CREATE STATISTICS \S+ ON )(.*)( FROM)",
+        lambda found: found[1] + ", ".join(sorted(found[2].split(", "))) + found[3],
+        dump,
+    )
 
 
 def _dump(server: Server, url: URL, *options: str) -> str:

@@ -1,0 +1,157 @@
+"""What a CHECK means: its expression in the database's own words.
+
+There is no SQL parser here. The database parses each expression on an empty temporary twin of the
+table and writes it back, until it writes the same again: a list of values on a varchar column is
+written differently once more when it has been parsed again. All of that is rolled back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from alembic_fixups.rendering.templates import environment
+
+_FUNCTION = "check_constraints/meanings.sql.j2"
+
+_MISSING = {"42883", "42704", "42P01", "3F000"}
+"""SQLSTATEs of what is not there: a function, a type, a table, a schema."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """An expression as the database understands it on one twin.
+
+    Attributes:
+        source: what can be put into a CHECK of the table; as it was given, unless it names the
+            table.
+        first: what the database writes for it at first.
+        fixed: what it writes for that, and always from there on; None where it cannot be parsed.
+        problem: what the database says where it cannot be parsed.
+        missing: whether that is because something is not there.
+    """
+
+    source: str
+    first: str = ""
+    fixed: str | None = None
+    problem: str = ""
+    missing: bool = False
+
+
+@dataclass(frozen=True)
+class Twin:
+    """An empty copy of a table or domain that expressions are tried on.
+
+    Attributes:
+        oid: OID of the table, or of the type of the domain.
+        name: the table's name, None for a domain.
+        columns: the columns with their types, None for the type that the table has.
+    """
+
+    oid: int
+    name: str | None = None
+    columns: tuple[tuple[str, str | None], ...] = ()
+
+
+class Unreadable(Exception):
+    """The session cannot make a temporary table."""
+
+
+class Reader:
+    """Asks the database inside `reading`, where nothing that is done is kept."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def meanings(self, asked: Sequence[tuple[Twin, Sequence[str]]]) -> list[list[Meaning]]:
+        """What each expression means on its twin, with one statement for all of them."""
+        if not asked:
+            return []
+        twins = [
+            {
+                "domain" if twin.name is None else "table": twin.oid,
+                "name": twin.name,
+                "columns": [list(column) for column in twin.columns],
+                "expressions": list(expressions),
+            }
+            for twin, expressions in asked
+        ]
+        found: list[list[Meaning]] = [
+            [Meaning(expression) for expression in expressions] for _, expressions in asked
+        ]
+        statement = text("SELECT * FROM pg_temp.alembic_fixups_meanings(CAST(:twins AS jsonb))")
+        rows = self._connection.execute(statement, {"twins": json.dumps(twins)})
+        for place, number, origin, fixed, problem, code in rows:
+            if fixed is None:
+                source = found[place][number].source
+                found[place][number] = Meaning(
+                    source, problem=str(problem), missing=code in _MISSING
+                )
+            else:
+                source, first = json.loads(origin)
+                found[place][number] = Meaning(source, first, fixed)
+        return found
+
+    def qualified(self, oids: Iterable[int]) -> dict[int, str]:
+        """The expressions of constraints, every name in them with its schema."""
+        path = self._connection.execute(text("SELECT current_setting('search_path')")).scalar_one()
+        _set_path(self._connection, "")
+        statement = text(
+            "SELECT oid, pg_get_expr(conbin, conrelid) FROM pg_catalog.pg_constraint"
+            " WHERE oid = ANY (CAST(CAST(:oids AS text) AS oid[]))"
+        )
+        written = "{" + ",".join(map(str, oids)) + "}"
+        found = {row[0]: row[1] for row in self._connection.execute(statement, {"oids": written})}
+        _set_path(self._connection, path)
+        return found
+
+
+@contextmanager
+def reading(connection: Connection) -> Iterator[Reader]:
+    """Gives a `Reader`; what it does is undone at the end.
+
+    Raises:
+        Unreadable: the session may not make temporary tables; the message is the database's.
+    """
+    with _undone(connection):
+        try:
+            connection.exec_driver_sql(environment(None).get_template(_FUNCTION).render())
+            connection.exec_driver_sql("SET LOCAL quote_all_identifiers = off")
+        except DBAPIError as error:
+            raise Unreadable(str(error.orig).splitlines()[0]) from error
+        yield Reader(connection)
+
+
+@contextmanager
+def _undone(connection: Connection) -> Iterator[None]:
+    if _is_in_transaction(connection):
+        savepoint = connection.begin_nested()
+        try:
+            yield
+        finally:
+            savepoint.rollback()
+    else:
+        # AUTOCOMMIT: to SQLAlchemy every statement is a transaction.
+        connection.exec_driver_sql("BEGIN")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql("ROLLBACK")
+
+
+def _is_in_transaction(connection: Connection) -> bool:
+    """Whether the next statement is in the same transaction; each driver tells it otherwise."""
+    connection.exec_driver_sql("SELECT set_config('alembic_fixups.here', 'yes', true)")
+    here = connection.exec_driver_sql("SELECT current_setting('alembic_fixups.here', true)")
+    return bool(here.scalar() == "yes")
+
+
+def _set_path(connection: Connection, path: str) -> None:
+    connection.execute(
+        text("SELECT pg_catalog.set_config('search_path', :path, true)"), {"path": path}
+    )

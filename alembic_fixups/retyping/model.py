@@ -1,0 +1,165 @@
+"""A column that gets another type, and its table, in the forms that the steps need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from alembic_fixups.catalog import Name
+from alembic_fixups.rendering import quoting
+from alembic_fixups.rendering.templates import TableName
+
+
+class Retyped(Protocol):
+    """A column whose type changes, as a fixup has it."""
+
+    @property
+    def table(self) -> TableName:
+        """Its table."""
+
+    @property
+    def column(self) -> str:
+        """Its name."""
+
+    @property
+    def storage(self) -> str:
+        """SQL of its new type."""
+
+    @property
+    def is_old(self) -> str:
+        """An SQL condition: whether it is still of its old type, false where it is not there."""
+
+    @property
+    def check(self) -> str | None:
+        """Name of the CHECK that comes with the new type, None for none."""
+
+    @property
+    def condition(self) -> str | None:
+        """SQL of this CHECK."""
+
+    @property
+    def shadow_condition(self) -> str | None:
+        """SQL of this CHECK over the successor."""
+
+    def value(self, name: str | None = None) -> str:
+        """SQL of the new value; *name* is SQL of the column, where it is not its bare name."""
+
+    def comparable(self, name: str) -> str:
+        """SQL of the successor, whose name it takes, as it is compared with that value."""
+
+
+@dataclass(frozen=True)
+class ShadowIndex:
+    """An index that is built over the successors of its columns.
+
+    Attributes:
+        name: its name.
+        unique: whether it is a unique one.
+        definition: the statement that made it.
+        tail: what stands behind USING, over the successors.
+        shadow: the index while it is built.
+    """
+
+    name: str
+    unique: bool
+    definition: str
+    tail: str
+    shadow: TableName
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """A column that is swapped with a successor which writes keep in step.
+
+    Attributes:
+        of: the column.
+    """
+
+    of: Retyped
+
+    @property
+    def shadow(self) -> str:
+        """Name of the successor until it takes the column's."""
+        return quoting.fit_identifier(f"fixup_new_{self.of.column}")
+
+    @property
+    def proof(self) -> str:
+        """Name of the constraint that says it is filled and in step."""
+        return quoting.fit_identifier(f"fixup_same_{self.of.column}")
+
+    @property
+    def not_null(self) -> str:
+        """Name of the constraint that NOT NULL is taken from."""
+        return quoting.fit_identifier(f"fixup_not_null_{self.of.column}")
+
+    @property
+    def comparable_shadow(self) -> str:
+        """SQL of the successor, as it is compared with the new value."""
+        return self.of.comparable(quoting.identifier(self.shadow))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.of, name)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with the columns of it whose types change.
+
+    Attributes:
+        oid: its OID where the revision was generated.
+        name: its name.
+        columns: the columns.
+        indexes: the indexes on them.
+        types: the types, by schema and name, whose casts are turned into text.
+        obstacle: why it cannot be done while writes go on, "" where it can.
+    """
+
+    oid: int
+    name: TableName
+    columns: tuple[Swapped, ...]
+    types: tuple[Name, ...]
+    indexes: tuple[ShadowIndex, ...] = ()
+    obstacle: str = ""
+
+    @property
+    def is_eligible(self) -> bool:
+        """Whether it can be done while writes go on."""
+        return not self.obstacle
+
+    @property
+    def checks(self) -> list[Swapped]:
+        """The columns that get a CHECK."""
+        return [column for column in self.columns if column.of.check is not None]
+
+    @property
+    def constraints(self) -> list[str]:
+        """The names of the constraints over the successors that the steps add by name."""
+        named = [str(column.of.check) for column in self.checks]
+        return [*named, *(name for one in self.columns for name in (one.proof, one.not_null))]
+
+    @property
+    def trigger(self) -> str:
+        """Name of the trigger that keeps the successors in step.
+
+        Triggers fire in the order of their names (manual, CREATE TRIGGER); this one comes last.
+        """
+        return quoting.fit_identifier(f"~fixup_{self.name.name}")
+
+    @property
+    def function(self) -> str:
+        """The function of the trigger, as SQL."""
+        return f"{self.name.sibling(f'fixup_keep_{self.name.name}').sql}()"
+
+    @property
+    def body(self) -> str:
+        """The body of this function."""
+        lines = [
+            f"NEW.{_quoted(column.shadow)} := {column.of.value(f'NEW.{_quoted(column.of.column)}')};"
+            for column in self.columns
+        ]
+        return "\n".join(["BEGIN", *lines, "RETURN NEW;", "END"])
+
+
+def _quoted(name: str) -> str:
+    """A name for PL/pgSQL, which knows no Unicode escapes behind NEW; the body stands in a literal."""
+    return name if quoting.is_plain(name) else '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,159 @@
+"""The steps that give columns their new types: in place, or by way of a successor.
+
+In place the table is written anew under a lock that nobody else gets past. By way of a successor (a
+second column that a trigger keeps in step, filled in batches) the lock is held for changes of the
+catalog only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from alembic_fixups.catalog import Name
+from alembic_fixups.rendering.steps import Step
+from alembic_fixups.rendering.templates import Templates
+from alembic_fixups.retyping.dependents import Dependent
+from alembic_fixups.retyping.model import Swapped, Table
+
+SMALL = "100 MB"
+"""Up to this size, with indexes, "auto" writes a table anew in place: a second or two."""
+
+BATCH = 64
+"""Pages that one transaction fills: some thousand rows, locked for some ten milliseconds."""
+
+
+def in_place(templates: Templates, tables: Sequence[Table], what: str) -> Iterator[Step]:
+    """All in one transaction; takes what the comment says of the change."""
+    names = _names(tables)
+    yield templates.step(
+        "retyping/rewrite.sql.j2",
+        f"{names}: {what}, all in one transaction.",
+        f"ACCESS EXCLUSIVE on {names} while every row is written anew and its indexes are built: "
+        "reads and writes wait.",
+        tables=tables,
+        columns=_columns(tables),
+        types=_types(tables),
+    )
+    yield from _analyze(templates, tables)
+
+
+def back_in_place(
+    templates: Templates, tables: Sequence[Table], what: str, originals: Sequence[Dependent]
+) -> Iterator[Step]:
+    """The way back; takes what depends on the columns, as it was."""
+    names = _names(tables)
+    yield templates.step(
+        "retyping/rewrite_back.sql.j2",
+        f"{names}: {what}.",
+        f"ACCESS EXCLUSIVE on {names} while every row is written anew and its indexes are built: "
+        "reads and writes wait.",
+        tables=tables,
+        columns=_columns(tables),
+        types=_types(tables),
+        originals=originals,
+    )
+    yield from _analyze(templates, tables, if_exists=True)
+
+
+def by_successor(
+    templates: Templates, tables: Sequence[Table], what: str, *, small: str | None
+) -> Iterator[Step]:
+    """By way of successors.
+
+    Takes what the comment says of the change, and the size up to which a table is written anew in
+    place when the migration runs, None for none.
+    """
+    for table in tables:
+        if table.is_eligible:
+            yield from _prepared(templates, table, small)
+    names = _names(tables)
+    rewritten = [str(table.name) for table in tables if not table.is_eligible]
+    in_place = [*rewritten, *([f"a table of up to {small}"] if small else [])]
+    yield templates.step(
+        "retyping/swap.sql.j2",
+        f"{names}: {what}. The successors take the places of the columns, as the last ones of "
+        "their tables, with what depends on them"
+        + (f"; {' and '.join(in_place)} is written anew in place." if in_place else "."),
+        f"ACCESS EXCLUSIVE on {names} for changes of the catalog"
+        + (
+            ", and while what is small is written anew." if in_place else ": reads and writes wait."
+        ),
+        tables=tables,
+        columns=_columns(tables),
+        types=_types(tables),
+    )
+    yield from _analyze(templates, tables)
+
+
+def _prepared(templates: Templates, table: Table, small: str | None) -> Iterator[Step]:
+    columns = ", ".join(column.of.column for column in table.columns)
+    writes = f"SHARE UPDATE EXCLUSIVE on {table.name}: reads and writes go on."
+    yield templates.step(
+        "retyping/start.sql.j2",
+        f"{table.name}: a successor for {columns}, and a trigger that keeps it in step.",
+        f"ACCESS EXCLUSIVE on {table.name} for a catalog change: reads and writes wait.",
+        table=table,
+        limit=small,
+    )
+    yield templates.step(
+        "retyping/fill.sql.j2",
+        f"{table.name}: fill the rows that were there, {BATCH} pages a transaction. Stopped and "
+        "run again, it passes over what is filled.",
+        f"the rows of {BATCH} pages of {table.name} at a time: somebody who writes one of them "
+        "waits for some milliseconds.",
+        table=table,
+        batch=BATCH,
+    )
+    yield templates.step(
+        "retyping/checks.sql.j2",
+        f"{table.name}: the constraints over the successor, NOT VALID, and one that says that it "
+        "is in step.",
+        f"ACCESS EXCLUSIVE on {table.name} for a catalog change: reads and writes wait.",
+        table=table,
+        types=table.types,
+    )
+    yield templates.step(
+        "retyping/validate.sql.j2",
+        f"{table.name}: check every row against them.",
+        writes,
+        table=table,
+    )
+    for index in table.indexes:
+        yield templates.step(
+            "retyping/clear_index.sql.j2",
+            f"{table.name}: an INVALID {index.shadow.name} that a run before left behind goes.",
+            "nothing, or ACCESS EXCLUSIVE on that index alone.",
+            index=index,
+        )
+        yield templates.step(
+            "retyping/index.sql.j2",
+            f"{table.name}: {index.name}, over the successor.",
+            writes,
+            table=table,
+            index=index,
+        )
+
+
+def _analyze(
+    templates: Templates, tables: Iterable[Table], *, if_exists: bool = False
+) -> Iterator[Step]:
+    for table in tables:
+        yield templates.step(
+            "retyping/analyze.sql.j2",
+            f"{table.name}: statistics of the new column, without which the planner guesses.",
+            f"SHARE UPDATE EXCLUSIVE on {table.name}: reads and writes go on.",
+            table=table,
+            if_exists=if_exists,
+        )
+
+
+def _names(tables: Iterable[Table]) -> str:
+    return ", ".join(str(table.name) for table in tables)
+
+
+def _columns(tables: Iterable[Table]) -> list[Swapped]:
+    return [column for table in tables for column in table.columns]
+
+
+def _types(tables: Iterable[Table]) -> list[Name]:
+    return sorted({name for table in tables for name in table.types})
