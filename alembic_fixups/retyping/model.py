@@ -154,12 +154,12 @@ class Table:
     def body(self) -> str:
         """The body of this function."""
         lines = [
-            f"NEW.{_quoted(column.shadow)} := {column.of.value(f'NEW.{_quoted(column.of.column)}')};"
-            for column in self.columns
+            f"NEW.{_quoted(one.shadow)} := {one.of.value(f'NEW.{_quoted(one.of.column)}')};"
+            for one in self.columns
         ]
         return "\n".join(["BEGIN", *lines, "RETURN NEW;", "END"])
 
 
 def _quoted(name: str) -> str:
-    """A name for PL/pgSQL, which knows no Unicode escapes behind NEW; the body stands in a literal."""
+    """A name behind NEW, where PL/pgSQL knows no Unicode escapes; the body stands in a literal."""
     return name if quoting.is_plain(name) else '"' + name.replace('"', '""') + '"'

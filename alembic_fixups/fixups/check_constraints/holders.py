@@ -47,13 +47,6 @@ class Place:
         return f"DOMAIN {self.sql}" if self.is_domain else self.sql
 
     @property
-    def own(self) -> str:
-        """A condition on ``pg_constraint``: the checks of this one; none where it is not there."""
-        if self.is_domain:
-            return f"contypid = to_regtype({self.name.text}) AND contype = 'c'"
-        return f"conrelid = to_regclass({self.name.text}) AND contype = 'c'"
-
-    @property
     def here(self) -> str:
         """Its OID, NULL where it is not there."""
         return f"to_{'regtype' if self.is_domain else 'regclass'}({self.name.text})"

@@ -41,6 +41,7 @@ def replace(
         return replacement
     general = run.settings.general
     steps = Steps(Templates(general.lock_timeout, general.templates))
+    functions = steps.functions(changes)
 
     there = [change for change in changes if change.is_there]
     late = [change for change in changes if not change.is_there]
@@ -55,19 +56,29 @@ def replace(
         # The columns are back by then.
         units.append(Unit([], steps.look(gone, "downgrade")))
         headings = ("makes way for the changes below", "brings back what stood in their way")
-        replacement.early = [_operation((), units, headings)]
+        if run.moves:
+            # Functions of an operation begin another transaction, and what has moved would stay.
+            define = (steps.define(functions, autocommit=way) for way in (False, True))
+            units = [Unit(next(define)), *units, Unit([], next(define))]
+            replacement.early = [_operation((), units, headings)]
+        else:
+            replacement.early = [_operation((), units, headings, functions)]
 
     units = [Unit(steps.look(late, "upgrade"))]
     units += [_unit(steps, change) for change in changes]
     back = [change for change in changes if not change.early]
     units.append(Unit([], [*steps.row_security(back, undone=True), *steps.look(back, "downgrade")]))
     described = tuple(_describe(change) for change in changes)
-    replacement.operations = [_operation(described, units, ("makes these changes", "takes back"))]
+    headings = ("makes these changes", "takes back")
+    replacement.operations = [_operation(described, units, headings, functions)]
     return replacement
 
 
 def _operation(
-    described: tuple[str, ...], units: Sequence[Unit], headings: tuple[str, str]
+    described: tuple[str, ...],
+    units: Sequence[Unit],
+    headings: tuple[str, str],
+    functions: tuple[str, ...] = (),
 ) -> StepsOp:
     return StepsOp(
         NAME,
@@ -75,6 +86,7 @@ def _operation(
         tuple(step for unit in units for step in unit.upgrade),
         tuple(step for unit in reversed(units) for step in unit.downgrade),
         headings=headings,
+        functions=functions,
     )
 
 

@@ -20,6 +20,19 @@ class Steps:
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
 
+    def functions(self, changes: Iterable[Change]) -> tuple[str, ...]:
+        """The statements that define what the steps call; they last as long as the session."""
+        swapped = any(change.kind == "change" for change in changes)
+        names = ("meaning", "checks", "replace") if swapped else ("meaning", "checks")
+        return tuple(
+            self._templates.step(f"check_constraints/{name}.sql.j2", "", "").sql for name in names
+        )
+
+    def define(self, functions: Iterable[str], *, autocommit: bool) -> list[Step]:
+        """The same as steps, where no other transaction may begin."""
+        comment = "A function that the steps below call, gone with the session.\nLocks: nothing."
+        return [Step(comment, sql, autocommit) for sql in functions]
+
     def row_security(self, changes: Iterable[Change], *, undone: bool = False) -> list[Step]:
         """A look whether row level security hides rows; none without tables."""
         tables = {

@@ -9,7 +9,9 @@ from typing import cast
 from alembic.operations import ops
 
 from alembic_fixups.catalog import Name
-from alembic_fixups.fixups.enum_check.plan import Conversion, Plan
+from alembic_fixups.fixups.enum_check.conversion import Conversion
+from alembic_fixups.fixups.enum_check.plan import Plan
+from alembic_fixups.fixups.enum_check.relabel import relabel
 from alembic_fixups.fixups.enum_check.settings import NAME, EnumCheckSettings, Strategy
 from alembic_fixups.rendering.steps import Step, StepsOp, Unit
 from alembic_fixups.rendering.templates import TableName, Templates
@@ -27,10 +29,16 @@ def replace(
 ) -> Replacement:
     """Gives the conversions, before everything else, and the drop of the types, after it."""
     replacement = Replacement(lambda _: False)
-    if not plan.conversions:
-        return replacement
     general = run.settings.general
     templates = Templates(general.lock_timeout, general.templates)
+    for one in plan.relabelled:
+        unit = relabel(templates, one)
+        said = ", ".join(f"{old!r} becomes {new!r}" for old, new in one.labels)
+        replacement.operations.append(
+            StepsOp(NAME, (f"{one}: {said}",), tuple(unit.upgrade), tuple(unit.downgrade))
+        )
+    if not plan.conversions:
+        return replacement
     moved = {(move.schema, move.name): (move.to, move.name) for move in run.moves}
     conversions = [
         changed(conversion, enum=moved.get(conversion.enum, conversion.enum))

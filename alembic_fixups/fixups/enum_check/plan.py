@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,9 @@ from sqlalchemy import ARRAY, Column, String, Table, text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from alembic_fixups.catalog import Move, Name, Relation
-from alembic_fixups.fixups.enum_check.rewrite import EnumColumn, Wanted, condition_of
+from alembic_fixups.fixups.enum_check.conversion import Conversion, TypeFacts, names_of
+from alembic_fixups.fixups.enum_check.relabel import Relabelled, relabelled
+from alembic_fixups.fixups.enum_check.rewrite import EnumColumn, Wanted
 from alembic_fixups.fixups.enum_check.rewrite import rewrite as rewritten
 from alembic_fixups.fixups.enum_check.settings import (
     NAME,
@@ -20,12 +21,10 @@ from alembic_fixups.fixups.enum_check.settings import (
     covers,
     renames_for,
 )
-from alembic_fixups.rendering import quoting
 from alembic_fixups.rendering.templates import TableName, Templates
 from alembic_fixups.report import Finding, Severity
 from alembic_fixups.retyping.casts import retyped
 from alembic_fixups.retyping.dependents import Dependent, dependents
-from alembic_fixups.retyping.model import Swapped
 from alembic_fixups.run import Run
 from alembic_fixups.stock.constraints import DIALECT
 from alembic_fixups.target import Target
@@ -55,144 +54,6 @@ SELECT n.nspname, t.typname, pg_catalog.pg_get_userbyid(t.typowner),
  WHERE t.typtype = 'e'
 """
 
-_BY_ORDER = re.compile(r"\b(?:order by|min|max|greatest|least|range)\b|[<>]", re.IGNORECASE)
-"""What in a definition may depend on the order of the labels."""
-
-
-@dataclass(frozen=True)
-class TypeFacts:
-    """What else a native enum type has, for the way back.
-
-    Attributes:
-        labels: its labels in their order.
-        owner: the role that owns it.
-        comment: its comment, "" where there is none.
-        grants: the roles, "" for PUBLIC, that may use it, each with whether they may grant that;
-            None where its privileges are the default ones.
-    """
-
-    labels: tuple[str, ...]
-    owner: str
-    comment: str
-    grants: tuple[tuple[str, bool], ...] | None
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """A column whose type changes.
-
-    Attributes:
-        relation: OID of its table.
-        table: its table, as the models name it.
-        column: its name.
-        enum: the native enum type that it, or each of its elements, is of now.
-        labels: the labels of this type.
-        values: what the models list, None where they have a plain String.
-        element: the new type, of each element where it is an array.
-        dimensions: 0 for a single value.
-        in_tree: whether its table has partitions, is one, or inherits or is inherited from.
-        check, condition: name and SQL of the CHECK that comes with the new type, None for none.
-        renames: old and new labels.
-        dependents: what depends on the column, where the revision was generated.
-    """
-
-    relation: int
-    table: TableName
-    column: str
-    enum: Name
-    labels: tuple[str, ...]
-    values: tuple[str, ...] | None
-    element: str
-    dimensions: int
-    in_tree: bool
-    check: str | None
-    condition: str | None
-    renames: tuple[tuple[str, str], ...] = ()
-    dependents: tuple[Dependent, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.table}.{self.column}"
-
-    @property
-    def storage(self) -> str:
-        """The new type."""
-        return self.element + "[]" * bool(self.dimensions)
-
-    @property
-    def type(self) -> TableName:
-        """The native enum type, in the forms that SQL needs."""
-        return TableName(*self.enum)
-
-    @property
-    def native(self) -> str:
-        """The old type."""
-        return self.type.sql + "[]" * bool(self.dimensions)
-
-    @property
-    def is_old(self) -> str:
-        """An SQL condition: whether it is still an enum."""
-        type_ = self.type.text
-        return (
-            "EXISTS (\n"
-            "  SELECT FROM pg_attribute\n"
-            f"   WHERE attrelid = to_regclass({self.table.text})"
-            f" AND attname = {quoting.literal(self.column)}\n"
-            f"     AND atttypid IN (to_regtype({type_}), to_regtype({type_} || '[]'))\n"
-            ")"
-        )
-
-    def value(self, name: str | None = None) -> str:
-        """The new value, from the old; *name* is SQL of the column."""
-        return _renamed(name or quoting.identifier(self.column), self.dimensions, self.renames)
-
-    def comparable(self, name: str) -> str:
-        """The successor, as it is compared with the new value: arrays have no cast of their own."""
-        return f"{name}::text[]" if self.dimensions else name
-
-    @property
-    def using_back(self) -> str:
-        """The old value, from the new."""
-        back = tuple((new, old) for old, new in self.renames)
-        name = quoting.identifier(self.column)
-        return f"{_renamed(name, self.dimensions, back)}::{self.native}"
-
-    @property
-    def shadow_condition(self) -> str | None:
-        """The CHECK over the successor."""
-        if self.values is None or self.check is None:
-            return None
-        shadow = quoting.identifier(Swapped(self).shadow)
-        cast = "text" if self.element == "TEXT" else "varchar"
-        return condition_of(shadow, self.values, self.dimensions, cast)
-
-    @property
-    def accepted(self) -> tuple[str, ...]:
-        """The labels whose rows can be converted."""
-        return (*(self.values or ()), *(old for old, _ in self.renames))
-
-    @property
-    def accepted_back(self) -> tuple[str, ...]:
-        """The values whose rows can be converted back."""
-        return (*self.labels, *(new for _, new in self.renames))
-
-    @property
-    def changes_order(self) -> bool:
-        """Whether the labels sort otherwise than they stand in the type."""
-        return list(self.labels) != sorted(self.labels)
-
-    @property
-    def ordered_by(self) -> list[Dependent]:
-        """What depends on the column and may depend on the order of its values."""
-        return [
-            each
-            for each in self.dependents
-            if each.kind not in ("default", "column", "other")
-            and (
-                (each.kind == "index" and "USING btree" in (each.definition or ""))
-                or _BY_ORDER.search(_without_literals(each.definition or ""))
-            )
-        ]
-
 
 @dataclass
 class Plan:
@@ -202,11 +63,13 @@ class Plan:
         wanted: what `rewrite` gave.
         conversions: the columns whose types change.
         types: the types that they are of now.
+        relabelled: the columns that are plain already and whose labels change.
     """
 
     wanted: Wanted
     conversions: list[Conversion] = field(default_factory=list)
     types: dict[Name, TypeFacts] = field(default_factory=dict)
+    relabelled: list[Relabelled] = field(default_factory=list)
 
 
 def rewrite(target: Target, settings: EnumCheckSettings, major_version: int) -> Plan:
@@ -223,6 +86,10 @@ def locate(plan: Plan, settings: EnumCheckSettings, run: Run) -> Iterable[Move]:
 
     Nothing moves: gives no moves.
     """
+    plan.relabelled = list(relabelled(plan.wanted, settings, run))
+    for one in plan.relabelled:
+        key = run.target.find(one.table.schema, one.table.name) or ""
+        run.settled |= {(key, one.before.name), (key, one.after.name)}
     by_place = {(column.table, column.column): column for column in plan.wanted.columns}
     found = [
         (relation, table, column, by_place.get((key, column.name)))
@@ -292,11 +159,8 @@ def _is_covered(
     if known is None or known.named not in run.catalog.enums:
         return False
     assert known.named is not None
-    names = [known.named[1], ".".join(known.named)]
-    default = run.target.home or run.target.default_schema
-    return _is_plain(column.type, run) and covers(
-        settings, table.schema, table.name, column.name, names, default
-    )
+    names = names_of(table, column.name, known.named, run)
+    return _is_plain(column.type, run) and covers(settings, *names)
 
 
 def _is_plain(type_: TypeEngine[Any], run: Run) -> bool:
@@ -334,11 +198,9 @@ def _conversion(
     enum = relation.columns[column.name].named
     assert enum is not None
     labels = run.catalog.enums[enum]
-    default = run.target.home or run.target.default_schema
-    names = [enum[1], ".".join(enum)]
     plain = column.type.dialect_impl(run.context.dialect)
     element = plain.item_type if isinstance(plain, ARRAY) else column.type
-    renames = renames_for(settings, table.schema, table.name, column.name, names, default)
+    renames = renames_for(settings, *names_of(table, column.name, enum, run))
     return Conversion(
         relation=relation.oid,
         table=TableName.of(table),
@@ -425,21 +287,3 @@ def _grants(listed: list[str] | None) -> tuple[tuple[str, bool], ...] | None:
     if listed is None:
         return None
     return tuple((role.removesuffix("*"), role.endswith("*")) for role in listed)
-
-
-def _renamed(name: str, dimensions: int, renames: tuple[tuple[str, str], ...]) -> str:
-    if dimensions:
-        value = f"{name}::text[]"
-        for old, new in renames:
-            value = f"array_replace({value}, {quoting.literal(old)}, {quoting.literal(new)})"
-        return value
-    if not renames:
-        return f"{name}::text"
-    cases = " ".join(
-        f"WHEN {quoting.literal(old)} THEN {quoting.literal(new)}" for old, new in renames
-    )
-    return f"(CASE {name}::text {cases} ELSE {name}::text END)"
-
-
-def _without_literals(definition: str) -> str:
-    return re.sub(r"'(?:[^']|'')*'", "''", definition)

@@ -239,3 +239,45 @@ CASES = [
         findings=frozenset({"unchecked"}),
     ),
 ]
+
+LATER = """
+metadata = MetaData()
+Table("orders", metadata, Column("id", Integer, primary_key=True),
+      Column("status", Enum("open", "shut", "gone", name="state"), nullable=False),
+      Column("tags", ARRAY(Enum("warm", "cold", name="tag"))),
+      Column("size", Enum("s", "m", name="size")))
+"""
+
+LATER_BEFORE = """
+metadata = MetaData()
+Table("orders", metadata, Column("id", Integer, primary_key=True),
+      Column("status", String(63), CheckConstraint("status IN ('opened', 'shut')",
+             name="ck_orders_status"), nullable=False),
+      Column("tags", ARRAY(String(63)), CheckConstraint(
+             "array_replace(tags, NULL, 'hot') <@ ARRAY['hot', 'cold']::varchar[]",
+             name="ck_orders_tags")),
+      Column("size", String(63), CheckConstraint("size IN ('s', 'm', 'l')",
+             name="ck_orders_size")))
+"""
+
+LATER_ROWS = """
+INSERT INTO orders (status, tags, size)
+  SELECT CASE WHEN n % 2 = 0 THEN 'opened' ELSE 'shut' END, '{hot,NULL}', 's' FROM generate_series(1, 50) n;
+COMMENT ON CONSTRAINT ck_orders_status ON orders IS 'a comment';
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.size := 'm'; RETURN NEW; END$$;
+CREATE TRIGGER touch BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();
+"""
+
+CASES.append(
+    Case(
+        "later",
+        settings(
+            "auto",
+            "[tool.alembic-fixups.enum-check.renames]\n"
+            "'public.orders.status' = {opened = 'open'}\ntag = {hot = 'warm'}",
+        ),
+        LATER,
+        LATER_BEFORE,
+        LATER_ROWS,
+    )
+)
