@@ -92,12 +92,14 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
     owns: list[Callable[[ops.MigrateOperation], bool]] = [stock.live_partitions(run)]
     first: list[StepsOp] = []
     early: list[StepsOp] = []
+    again: list[StepsOp] = []
     last: list[StepsOp] = []
     for fixup, chosen, wanted in run.wanted:
         replacement = fixup.replace(wanted, chosen, run, upgrade_ops)
         owns.append(replacement.owns)
         first.extend(replacement.first)
         early.extend(replacement.early)
+        again.extend(replacement.again)
         last[:0] = replacement.last
         run.operations.extend(replacement.operations)
     stock.remove(upgrade_ops, lambda operation: any(owned(operation) for owned in owns))
@@ -105,6 +107,8 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
     if run.settings.general.idempotent == "all":
         stock.make_idempotent(upgrade_ops, run)
     between = [*early, *upgrade_ops.ops, *run.operations]
+    if len(between) > len(early):
+        last = [*again, *last]
     if run.moves and (between or len(first) > 1):
         # With whatever may fail after them, so that nothing has moved then.
         first = [operation.in_one_transaction() for operation in first]

@@ -211,13 +211,18 @@ class Inspection:
         for key in _EXPRESSIONS & item.keys():
             value, other = item[key], qualified[key]
             if isinstance(value, str):
-                item[key] = self._after_moves(value, other)
+                item[key] = self.after_moves(value, other)
             elif isinstance(value, list):
-                item[key] = [self._after_moves(*pair) for pair in zip(value, other, strict=True)]
+                item[key] = [self.after_moves(*pair) for pair in zip(value, other, strict=True)]
             elif isinstance(value, dict):
                 self._rename(value, other)
 
-    def _after_moves(self, written: str, qualified: str) -> str:
+    def after_moves(self, written: str, qualified: str) -> str:
+        """An expression of the database with types and sequences where they will be.
+
+        Takes it as it is shown, and as PostgreSQL writes it without a search_path.
+        """
+
         def renamed(found: re.Match[str]) -> str:
             token = found[0]
             if token.startswith("'") and not token.endswith("::regclass"):
@@ -316,15 +321,31 @@ class _Bind:
         return getattr(self._connection, name)
 
 
+def in_transaction(connection: Connection) -> bool:
+    """Whether the next statement is in the same transaction as this one.
+
+    SQLAlchemy does not say so for every driver: an engine that was made with AUTOCOMMIT may give
+    the server's isolation level.
+    """
+    connection.exec_driver_sql("SELECT set_config('alembic_fixups.here', 'yes', true)")
+    here = connection.exec_driver_sql("SELECT current_setting('alembic_fixups.here', true)")
+    return bool(here.scalar() == "yes")
+
+
 @contextmanager
 def _without_search_path(connection: Connection, search_path: str) -> Iterator[None]:
     # Local to the transaction, so that nothing is left behind where it fails; on an AUTOCOMMIT
     # connection local would mean this one statement.
-    local = connection.get_isolation_level() != "AUTOCOMMIT"
+    local = in_transaction(connection)
     statement = text("SELECT pg_catalog.set_config('search_path', :path, :local)")
     connection.execute(statement, {"path": "", "local": local})
-    with warnings.catch_warnings():
-        yield
+    try:
+        with warnings.catch_warnings():
+            yield
+    except BaseException:
+        if not local:
+            connection.execute(statement, {"path": search_path, "local": local})
+        raise
     connection.execute(statement, {"path": search_path, "local": local})
 
 

@@ -12,7 +12,7 @@ from alembic.operations import ops
 from sqlalchemy import Table
 from sqlalchemy.types import TypeEngine
 
-from alembic_fixups.catalog import Catalog, Move, Relation
+from alembic_fixups.catalog import Catalog, Move, Name, Relation
 from alembic_fixups.rendering.steps import StepsOp
 from alembic_fixups.report import Finding
 from alembic_fixups.target import TableKey, Target
@@ -31,6 +31,8 @@ class Replacement:
         operations: what to do instead; none where the database is already as desired.
         first: what to do before anything else in the migration.
         early: what to do after that, before Alembic's own operations.
+        again: what a downgrade does before anything else but what *last* undoes, where the revision
+            has more than *first* and *early*.
         last: what to do after everything else, and to undo before it, where there is anything else.
     """
 
@@ -38,6 +40,7 @@ class Replacement:
     operations: list[StepsOp] = field(default_factory=list)
     first: list[StepsOp] = field(default_factory=list)
     early: list[StepsOp] = field(default_factory=list)
+    again: list[StepsOp] = field(default_factory=list)
     last: list[StepsOp] = field(default_factory=list)
 
 
@@ -59,6 +62,7 @@ class Run:
             that it is compared with nothing.
         column_types: the types that the migration gives columns before Alembic's operations, by OID
             of the table and name.
+        domain_types: the types, as SQL, that it gives domains, by schema and name.
         retyped: what an expression of the database reads once the migration has given columns other
             types; as it is where it gives none.
     """
@@ -74,6 +78,7 @@ class Run:
     moves: list[Move] = field(default_factory=list)
     settled: set[tuple[TableKey, str]] = field(default_factory=set)
     column_types: dict[tuple[int, str], TypeEngine[Any]] = field(default_factory=dict)
+    domain_types: dict[Name, str] = field(default_factory=dict)
     retyped: Callable[[str], str] = str
 
     @property

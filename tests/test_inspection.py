@@ -191,3 +191,27 @@ def test_every_type_is_known_in_whichever_order_the_schemas_are_read(
             assert (types["mood"].schema, types["size"].schema) == ("app", "public")
     finally:
         engine.dispose()
+
+
+def test_types_that_move_are_named_by_their_new_schema_on_an_autocommit_connection(
+    database_url: URL, connection: Connection
+) -> None:
+    """SQLAlchemy says READ COMMITTED of the connections of such an engine."""
+    connection.execute(
+        "CREATE SCHEMA app; CREATE TYPE public.mood AS ENUM ('ok');"
+        "CREATE TABLE public.t (mood public.mood DEFAULT 'ok'::public.mood)"
+    )
+    engine = create_engine(
+        database_url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
+    try:
+        with engine.connect() as reading:
+            move = Move("type", "public", "mood", "app")
+            inspection = Inspection(reading, catalog.read(reading), [move])
+            inspection.hides = lambda _: False
+            [columns] = inspection.get_multi_columns(schema="public").values()
+            assert columns[0]["default"] == "'ok'::app.mood"
+            path = reading.exec_driver_sql("SHOW search_path").scalar()
+            assert path == '"$user", public', "it is as it was"
+    finally:
+        engine.dispose()

@@ -75,7 +75,7 @@ SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, t.typname,
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   JOIN pg_catalog.pg_namespace s ON s.oid = t.typnamespace
   LEFT JOIN pg_catalog.pg_type e
-    ON e.oid = CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE t.oid END
+    ON e.oid = CASE WHEN t.typcategory = 'A' AND t.typtype <> 'd' THEN t.typelem ELSE t.oid END
    AND e.typtype IN ('e', 'd')
   LEFT JOIN pg_catalog.pg_namespace y ON y.oid = e.typnamespace
   LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation

@@ -23,12 +23,14 @@ _FUNCTIONS = {
     "dependents": "pg_temp.fixup_dependents(oid[], text[])",
     "take_down": "pg_temp.fixup_take_down(oid[], text[])",
     "put_back": "pg_temp.fixup_put_back(oid[], text[], text[], jsonb, oid[])",
+    "renew_domain": "pg_temp.fixup_renew_domain(oid, text, text[], jsonb, text)",
     "shadow_checks": "pg_temp.fixup_shadow_checks(oid, text[], text[], text[], text[])",
+    "domain_checks": "pg_temp.fixup_domain_checks(oid)",
     "shadow_indexes": "pg_temp.fixup_shadow_indexes(oid, text[], text[], text[], text[])",
 }
 _IN_PLACE = ("format", "as_text", "bare", "grant", "dependents", "take_down", "put_back")
-_BY_SUCCESSOR = (*_IN_PLACE, "shadow_checks")
-_TO_READ = ("as_text", "dependents", "shadow_indexes")
+_BY_SUCCESSOR = ("shadow_checks",)
+_TO_READ = ("as_text", "dependents", "domain_checks", "shadow_indexes")
 
 _ALL = """
 SELECT wanted.number, d.kind, d.identity, d.survives, d.make, d.trouble
@@ -74,13 +76,13 @@ class Dependent:
         return f"{self.kind} {self.identity}"
 
 
-def functions(templates: Templates, plain: str, *, online: bool) -> tuple[str, ...]:
+def functions(templates: Templates, plain: str, *, online: bool, domains: bool) -> tuple[str, ...]:
     """The statements that define the functions; they last as long as the session.
 
-    Takes the type that casts to the old ones are turned into, and whether a column is changed by
-    way of a successor.
+    Takes the type that casts to the old ones are turned into, whether a column is changed by way of
+    a successor, and whether a domain changes.
     """
-    names = _BY_SUCCESSOR if online else _IN_PLACE
+    names = [*_IN_PLACE, *(["renew_domain"] if domains else []), *(_BY_SUCCESSOR if online else [])]
     return tuple(_defining(name, templates, plain) for name in names)
 
 
@@ -91,7 +93,7 @@ def dependents(
     if not columns:
         return []
     found: list[list[Dependent]] = [[] for _ in columns]
-    with _defined(connection, templates, "text"):
+    with defined(connection, templates):
         rows = connection.execute(
             text(_ALL),
             {"tables": [oid for oid, _ in columns], "names": [name for _, name in columns]},
@@ -106,7 +108,7 @@ def shadow_indexes(
 ) -> list[Table]:
     """The tables with the indexes that have to be built over their successors."""
     result = []
-    with _defined(connection, templates, plain):
+    with defined(connection, templates, plain):
         for table in tables:
             if not table.is_eligible:
                 result.append(table)
@@ -135,7 +137,8 @@ def _defining(name: str, templates: Templates, plain: str) -> str:
 
 
 @contextmanager
-def _defined(connection: Connection, templates: Templates, plain: str) -> Iterator[None]:
+def defined(connection: Connection, templates: Templates, plain: str = "text") -> Iterator[None]:
+    """Has the functions that read the catalog inside the block."""
     for name in _TO_READ:
         connection.exec_driver_sql(_defining(name, templates, plain))
     yield

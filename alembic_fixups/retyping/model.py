@@ -102,6 +102,28 @@ class Swapped:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """A domain that gets another base type.
+
+    Attributes:
+        name: its name.
+        base: its new base type, as SQL.
+        native: its old one.
+        checks: its constraints by name, as they were.
+        check: name and SQL of a CHECK that comes with the new type, None for none.
+    """
+
+    name: TableName
+    base: str
+    native: str
+    checks: tuple[tuple[str, str], ...]
+    check: tuple[str, str] | None = None
+
+    def __str__(self) -> str:
+        return f"domain {self.name}"
+
+
+@dataclass(frozen=True)
 class Table:
     """A table with the columns of it whose types change.
 
@@ -111,6 +133,7 @@ class Table:
         columns: the columns.
         indexes: the indexes on them.
         types: the types, by schema and name, whose casts are turned into text.
+        domains: the domains of its columns that change with them.
         obstacle: why it cannot be done while writes go on, "" where it can.
     """
 
@@ -119,6 +142,7 @@ class Table:
     columns: tuple[Swapped, ...]
     types: tuple[Name, ...]
     indexes: tuple[ShadowIndex, ...] = ()
+    domains: tuple[Domain, ...] = ()
     obstacle: str = ""
 
     @property

@@ -13,7 +13,7 @@ from alembic_fixups.catalog import Name
 from alembic_fixups.rendering.steps import Step
 from alembic_fixups.rendering.templates import Templates
 from alembic_fixups.retyping.dependents import Dependent
-from alembic_fixups.retyping.model import Swapped, Table
+from alembic_fixups.retyping.model import Domain, Swapped, Table
 
 SMALL = "100 MB"
 """Up to this size, with indexes, "auto" writes a table anew in place: a second or two."""
@@ -33,6 +33,7 @@ def in_place(templates: Templates, tables: Sequence[Table], what: str) -> Iterat
         tables=tables,
         columns=_columns(tables),
         types=_types(tables),
+        domains=_domains(tables),
     )
     yield from _analyze(templates, tables)
 
@@ -51,6 +52,7 @@ def back_in_place(
         columns=_columns(tables),
         types=_types(tables),
         originals=originals,
+        domains=_domains(tables),
     )
     yield from _analyze(templates, tables, if_exists=True)
 
@@ -157,3 +159,7 @@ def _columns(tables: Iterable[Table]) -> list[Swapped]:
 
 def _types(tables: Iterable[Table]) -> list[Name]:
     return sorted({name for table in tables for name in table.types})
+
+
+def _domains(tables: Iterable[Table]) -> list[Domain]:
+    return list(dict.fromkeys(domain for table in tables for domain in table.domains))

@@ -12,6 +12,7 @@ from alembic_fixups.catalog import Check
 from alembic_fixups.fixups.check_constraints import restored
 from alembic_fixups.fixups.check_constraints.allowed import Allowed, allowed
 from alembic_fixups.fixups.check_constraints.holders import Holder, Place, holders
+from alembic_fixups.fixups.check_constraints.inheritance import ChildCheck, obstacle
 from alembic_fixups.fixups.check_constraints.meaning import Meaning, Reader, Unreadable, reading
 from alembic_fixups.fixups.check_constraints.settings import NAME
 from alembic_fixups.fixups.check_constraints.wishes import Wish, Wishes
@@ -113,6 +114,10 @@ class _Pairs:
     changed: list[tuple[Wish, Check]] = field(default_factory=list)
     added: list[Wish] = field(default_factory=list)
     dropped: list[Check] = field(default_factory=list)
+    inherited: list[tuple[Wish, Check]] = field(default_factory=list)
+
+
+_Found = tuple[_Compared, Kind, Wish | None, Check | None]
 
 
 def differences(wanted: Wishes, run: Run) -> list[Change]:
@@ -168,9 +173,11 @@ def _sense(fixed: str) -> Allowed | str:
 
 
 def _changes(compared: list[_Compared], reader: Reader, run: Run) -> list[Change]:
-    found: list[tuple[_Compared, Kind, Wish | None, Check | None]] = []
+    found: list[_Found] = []
+    inherited: list[tuple[_Compared, Wish, Check]] = []
     for one in compared:
         holder, pairs = one.holder, _pair(one, run)
+        inherited += [(one, wish, check) for wish, check in pairs.inherited]
         if holder.in_arrays:
             if pairs.changed or pairs.added or pairs.dropped:
                 _report_arrays(holder, run)
@@ -200,10 +207,50 @@ def _changes(compared: list[_Compared], reader: Reader, run: Run) -> list[Change
     present = reader.meanings(
         [(one.holder.present, [wish.expression if wish else "true"]) for one, _, wish, _ in found]
     )
-    return [
-        _change(*item, sources, now.fixed is not None)
+    changes = [
+        (item, _change(*item, sources, now.fixed is not None))
         for item, [now] in zip(found, present, strict=True)
     ]
+    tables = {
+        one.holder.present.oid
+        for one, _, wish, _ in found
+        if wish and not one.holder.place.is_domain
+    }
+    children = reader.child_checks(tables)
+    changes = [pair for pair in changes if not _is_obstructed(*pair, children, run)]
+    brought = {
+        (child.relation, child.name, one.planned[id(wish)].fixed)
+        for (one, kind, wish, _), _ in changes
+        if kind == "change" and wish is not None
+        for child in children
+        if child.parent == one.holder.present.oid and child.inherited and child.name == wish.name
+    }
+    for one, wish, check in inherited:
+        if (one.holder.present.oid, check.name, one.planned[id(wish)].fixed) not in brought:
+            _report_inherited(one.holder, check, run)
+    return [change for _, change in changes]
+
+
+def _is_obstructed(item: _Found, change: Change, children: Sequence[ChildCheck], run: Run) -> bool:
+    one, _, wish, check = item
+    new = change.new
+    if (
+        wish is None
+        or new is None
+        or new.name is None
+        or new.no_inherit
+        or one.holder.table is None
+    ):
+        return False
+    mine = [child for child in children if child.parent == one.holder.present.oid]
+    written = one.planned[id(wish)].first
+    why = obstacle(new.name, written, mine, old=check is not None, stays=not change.early)
+    if why is None:
+        return False
+    done = "is not added" if check is None else "stays as it is"
+    message = f"{new.name} {done}: {why}. Rename or drop that one, then autogenerate again"
+    run.findings.append(Finding(NAME, "inherited", one.holder.subject, message))
+    return True
 
 
 def _change(
@@ -289,7 +336,7 @@ def _pair(one: _Compared, run: Run) -> _Pairs:
         elif not one.is_clear(check):
             _report_unclear_check(one, check, run)
         elif check.inherited:
-            _report_inherited(holder, check, run)
+            pairs.inherited.append((wish, check))
         else:
             pairs.changed.append((wish, check))
     for check in checks.values():

@@ -177,13 +177,13 @@ def _domain_holder(domain: DomainWish, run: Run) -> Holder | None:
         for label, column in relation.columns.items()
         if column.named == name and column.type != domain.name
     )
-    twin = Twin(known.oid)
+    planned = Twin(known.oid, base=run.domain_types.get(name))
     return Holder(
         Place(TableName(domain.schema, domain.name), is_domain=True),
         qualified(domain.schema, domain.name),
-        list(domain.wishes),
+        [wish for wish in domain.wishes if (".".join(name), wish.name) not in run.settled],
         known.checks,
-        twin,
-        twin,
+        planned,
+        Twin(known.oid),
         in_arrays=tuple(arrays),
     )

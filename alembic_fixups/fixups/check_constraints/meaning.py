@@ -8,13 +8,15 @@ written differently once more when it has been parsed again. All of that is roll
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from alembic_fixups.fixups.check_constraints.inheritance import ChildCheck, child_checks
+from alembic_fixups.inspection import in_transaction
 from alembic_fixups.rendering.templates import environment
 
 _FUNCTION = "check_constraints/meanings.sql.j2"
@@ -51,11 +53,13 @@ class Twin:
         oid: OID of the table, or of the type of the domain.
         name: the table's name, None for a domain.
         columns: the columns with their types, None for the type that the table has.
+        base: the type of the domain, None for the one that it has.
     """
 
     oid: int
     name: str | None = None
     columns: tuple[tuple[str, str | None], ...] = ()
+    base: str | None = None
 
 
 class Unreadable(Exception):
@@ -75,6 +79,7 @@ class Reader:
         twins = [
             {
                 "domain" if twin.name is None else "table": twin.oid,
+                "base": twin.base,
                 "name": twin.name,
                 "columns": [list(column) for column in twin.columns],
                 "expressions": list(expressions),
@@ -99,16 +104,28 @@ class Reader:
 
     def qualified(self, oids: Iterable[int]) -> dict[int, str]:
         """The expressions of constraints, every name in them with its schema."""
-        path = self._connection.execute(text("SELECT current_setting('search_path')")).scalar_one()
-        _set_path(self._connection, "")
         statement = text(
             "SELECT oid, pg_get_expr(conbin, conrelid) FROM pg_catalog.pg_constraint"
             " WHERE oid = ANY (CAST(CAST(:oids AS text) AS oid[]))"
         )
         written = "{" + ",".join(map(str, oids)) + "}"
-        found = {row[0]: row[1] for row in self._connection.execute(statement, {"oids": written})}
+        with self._without_path():
+            rows = self._connection.execute(statement, {"oids": written})
+            return {row[0]: row[1] for row in rows}
+
+    def child_checks(self, parents: Collection[int]) -> list[ChildCheck]:
+        """The checks of what inherits these tables, names in them with their schemas."""
+        if not parents:
+            return []
+        with self._without_path():
+            return child_checks(self._connection, parents)
+
+    @contextmanager
+    def _without_path(self) -> Iterator[None]:
+        path = self._connection.execute(text("SELECT current_setting('search_path')")).scalar_one()
+        _set_path(self._connection, "")
+        yield
         _set_path(self._connection, path)
-        return found
 
 
 @contextmanager
@@ -129,7 +146,7 @@ def reading(connection: Connection) -> Iterator[Reader]:
 
 @contextmanager
 def _undone(connection: Connection) -> Iterator[None]:
-    if _is_in_transaction(connection):
+    if in_transaction(connection):
         savepoint = connection.begin_nested()
         try:
             yield
@@ -142,13 +159,6 @@ def _undone(connection: Connection) -> Iterator[None]:
             yield
         finally:
             connection.exec_driver_sql("ROLLBACK")
-
-
-def _is_in_transaction(connection: Connection) -> bool:
-    """Whether the next statement is in the same transaction; each driver tells it otherwise."""
-    connection.exec_driver_sql("SELECT set_config('alembic_fixups.here', 'yes', true)")
-    here = connection.exec_driver_sql("SELECT current_setting('alembic_fixups.here', true)")
-    return bool(here.scalar() == "yes")
 
 
 def _set_path(connection: Connection, path: str) -> None:

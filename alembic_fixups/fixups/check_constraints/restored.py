@@ -74,5 +74,5 @@ def _after_moves(expression: str, run: Run) -> str:
     """With the types that the migration moves where the downgrade will find them."""
     inspector = run.context.inspector
     if isinstance(inspector, Inspection):
-        return inspector._after_moves(expression, expression)
+        return inspector.after_moves(expression, expression)
     return expression

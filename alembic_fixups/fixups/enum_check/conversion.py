@@ -12,7 +12,7 @@ from alembic_fixups.fixups.enum_check.rewrite import condition_of
 from alembic_fixups.rendering import quoting
 from alembic_fixups.rendering.templates import TableName
 from alembic_fixups.retyping.dependents import Dependent
-from alembic_fixups.retyping.model import Swapped
+from alembic_fixups.retyping.model import Domain, Swapped
 from alembic_fixups.run import Run
 
 _BY_ORDER = re.compile(r"\b(?:order by|min|max|greatest|least|range)\b|[<>]", re.IGNORECASE)
@@ -51,6 +51,7 @@ class Conversion:
         element: the new type, of each element where it is an array.
         dimensions: 0 for a single value.
         in_tree: whether its table has partitions, is one, or inherits or is inherited from.
+        domain: the domain over the enum that it is of, None for none.
         check, condition: name and SQL of the CHECK that comes with the new type, None for none.
         renames: old and new labels.
         dependents: what depends on the column, where the revision was generated.
@@ -63,19 +64,27 @@ class Conversion:
     labels: tuple[str, ...]
     values: tuple[str, ...] | None
     element: str
-    dimensions: int
-    in_tree: bool
     check: str | None
     condition: str | None
+    dimensions: int = 0
+    in_tree: bool = False
     renames: tuple[tuple[str, str], ...] = ()
     dependents: tuple[Dependent, ...] = ()
+    domain: Domain | None = None
 
     def __str__(self) -> str:
         return f"{self.table}.{self.column}"
 
     @property
+    def is_array(self) -> bool:
+        """Whether it holds arrays, of itself or by its domain."""
+        return bool(self.dimensions) or (self.domain is not None and self.domain.native[-1] == "]")
+
+    @property
     def storage(self) -> str:
         """The new type."""
+        if self.domain is not None:
+            return self.domain.name.sql + "[]" * bool(self.dimensions)
         return self.element + "[]" * bool(self.dimensions)
 
     @property
@@ -86,12 +95,27 @@ class Conversion:
     @property
     def native(self) -> str:
         """The old type."""
+        if self.domain is not None:
+            return self.domain.name.sql + "[]" * bool(self.dimensions)
         return self.type.sql + "[]" * bool(self.dimensions)
 
     @property
     def is_old(self) -> str:
         """An SQL condition: whether it is still an enum."""
         type_ = self.type.text
+        if self.domain is not None:
+            domain = self.domain.name.text
+            return (
+                "EXISTS (\n"
+                "  SELECT FROM pg_attribute JOIN pg_type AS d"
+                f" ON d.oid = to_regtype({domain}) AND d.oid IN (atttypid, (\n"
+                "    SELECT typelem FROM pg_type WHERE oid = atttypid\n"
+                "  ))\n"
+                f"   WHERE attrelid = to_regclass({self.table.text})"
+                f" AND attname = {quoting.literal(self.column)}\n"
+                f"     AND d.typbasetype IN (to_regtype({type_}), to_regtype({type_} || '[]'))\n"
+                ")"
+            )
         return (
             "EXISTS (\n"
             "  SELECT FROM pg_attribute\n"
@@ -103,18 +127,21 @@ class Conversion:
 
     def value(self, name: str | None = None) -> str:
         """The new value, from the old; *name* is SQL of the column."""
-        return renamed(name or quoting.identifier(self.column), self.dimensions, self.renames)
+        return renamed(name or quoting.identifier(self.column), self.is_array, self.renames)
 
     def comparable(self, name: str) -> str:
         """The successor, as it is compared with the new value: arrays have no cast of their own."""
-        return f"{name}::text[]" if self.dimensions else name
+        return f"{name}::text[]" if self.is_array else name
 
     @property
     def using_back(self) -> str:
         """The old value, from the new."""
         back = tuple((new, old) for old, new in self.renames)
         name = quoting.identifier(self.column)
-        return f"{renamed(name, self.dimensions, back)}::{self.native}"
+        value = renamed(name, self.is_array, back)
+        if self.domain is not None:
+            value += f"::{self.domain.native}" + "[]" * bool(self.dimensions)
+        return f"{value}::{self.native}"
 
     @property
     def shadow_condition(self) -> str | None:
@@ -163,9 +190,9 @@ def names_of(
     return table.schema, table.name, column, types, default
 
 
-def renamed(name: str, dimensions: int, renames: tuple[tuple[str, str], ...]) -> str:
+def renamed(name: str, is_array: bool, renames: tuple[tuple[str, str], ...]) -> str:
     """SQL of a value with other labels, as text; *name* is SQL of the column."""
-    if dimensions:
+    if is_array:
         value = f"{name}::text[]"
         for old, new in renames:
             value = f"array_replace({value}, {quoting.literal(old)}, {quoting.literal(new)})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace as changed
 from typing import cast
 
@@ -65,7 +65,19 @@ def replace(
             tuple(_describe(conversions)),
             (look, *(step for unit in units for step in unit.upgrade)),
             tuple(step for unit in reversed(units) for step in unit.downgrade),
-            functions=functions(templates, plain, online=online),
+            functions=functions(
+                templates, plain, online=online, domains=any(one.domain for one in conversions)
+            ),
+        )
+    ]
+    replacement.again = [
+        StepsOp(
+            NAME,
+            (),
+            (),
+            tuple(step for group in groups for step in _converted_again(templates, group)),
+            headings=("", "begins with what a downgrade before this one has undone already"),
+            functions=replacement.early[0].functions,
         )
     ]
     look_back = templates.step(
@@ -103,23 +115,30 @@ def _groups(conversions: Sequence[Conversion]) -> list[list[Table]]:
     for conversion in conversions:
         by_table.setdefault(conversion.relation, []).append(conversion)
     together = connected(
-        (relation, [str(each) for one in columns for each in one.dependents])
+        (relation, [str(each) for one in columns for each in (*one.dependents, one.domain)])
         for relation, columns in by_table.items()
     )
     return [[_table(relation, by_table[relation]) for relation in group] for group in together]
 
 
 def _table(relation: int, columns: Sequence[Conversion]) -> Table:
-    blocking = [str(each) for one in columns for each in one.dependents if each.kind in _BLOCKING]
     return Table(
         relation,
         columns[0].table,
         tuple(Swapped(column) for column in columns),
         tuple(sorted({column.enum for column in columns})),
-        obstacle="its partitions or what it inherits"
-        if columns[0].in_tree
-        else ", ".join(dict.fromkeys(blocking)),
+        domains=tuple(dict.fromkeys(one.domain for one in columns if one.domain is not None)),
+        obstacle=_obstacle(columns),
     )
+
+
+def _obstacle(columns: Sequence[Conversion]) -> str:
+    """Why columns cannot be converted while writes go on, "" where they can."""
+    if columns[0].in_tree:
+        return "its partitions or what it inherits"
+    found = [str(one.domain) for one in columns if one.domain is not None]
+    found += [str(each) for one in columns for each in one.dependents if each.kind in _BLOCKING]
+    return ", ".join(dict.fromkeys(found))
 
 
 def _converted(templates: Templates, tables: list[Table], strategy: Strategy) -> Unit:
@@ -141,12 +160,22 @@ def _converted(templates: Templates, tables: list[Table], strategy: Strategy) ->
             f"; from here on {', '.join(order)} sorts as text (ORDER BY, <, max), no longer in the "
             "order of the labels"
         )
-    if strategy == "rewrite" or not any(table.is_eligible for table in tables):
+    has_domain = any(table.domains for table in tables)
+    if strategy == "rewrite" or has_domain or not any(table.is_eligible for table in tables):
         steps = in_place(templates, tables, said)
     else:
         steps = by_successor(templates, tables, said, small=SMALL if strategy == "auto" else None)
     back = back_in_place(templates, tables, f"{what} becomes an enum again", list(hanging.values()))
     return Unit(list(steps), list(back))
+
+
+def _converted_again(templates: Templates, tables: list[Table]) -> Iterator[Step]:
+    columns = ", ".join(column.of.column for table in tables for column in table.columns)
+    said = (
+        f"{columns} becomes text again where a downgrade that was cut short has made an enum of it "
+        "already, for the steps between; otherwise this does nothing"
+    )
+    yield next(in_place(templates, tables, said))
 
 
 def _type(templates: Templates, name: TableName, plan: Plan, known_as: Name) -> Unit:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import ARRAY, Column, String, Table, text
+from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from alembic_fixups.catalog import Move, Name, Relation
 from alembic_fixups.fixups.enum_check.conversion import Conversion, TypeFacts, names_of
+from alembic_fixups.fixups.enum_check.domains import DomainFacts, domains
 from alembic_fixups.fixups.enum_check.relabel import Relabelled, relabelled
 from alembic_fixups.fixups.enum_check.rewrite import EnumColumn, Wanted
 from alembic_fixups.fixups.enum_check.rewrite import rewrite as rewritten
@@ -90,6 +92,7 @@ def locate(plan: Plan, settings: EnumCheckSettings, run: Run) -> Iterable[Move]:
     for one in plan.relabelled:
         key = run.target.find(one.table.schema, one.table.name) or ""
         run.settled |= {(key, one.before.name), (key, one.after.name)}
+    over_enums = domains(run)
     by_place = {(column.table, column.column): column for column in plan.wanted.columns}
     found = [
         (relation, table, column, by_place.get((key, column.name)))
@@ -99,7 +102,7 @@ def locate(plan: Plan, settings: EnumCheckSettings, run: Run) -> Iterable[Move]:
             run.target.original(table), table.name, "table", False, None
         )
         for column in table.c
-        if _is_covered(relation, table, column, settings, run)
+        if _is_covered(relation, table, column, over_enums, settings, run)
     ]
     details = _details(found, run)
     kept = []
@@ -145,22 +148,37 @@ def locate(plan: Plan, settings: EnumCheckSettings, run: Run) -> Iterable[Move]:
             )
             _say(run, "dependents", table, message, "refused")
             continue
-        plan.conversions.append(
-            _conversion(relation, table, column, wanted, dimensions, in_tree, hangs, settings, run)
-        )
+        converted = _conversion(relation, table, column, wanted, hangs, over_enums, settings, run)
+        plan.conversions.append(replace(converted, dimensions=dimensions, in_tree=in_tree))
     _show(plan, run)
     return []
 
 
 def _is_covered(
-    relation: Relation, table: Table, column: Column[Any], settings: EnumCheckSettings, run: Run
+    relation: Relation,
+    table: Table,
+    column: Column[Any],
+    over_enums: dict[Name, DomainFacts],
+    settings: EnumCheckSettings,
+    run: Run,
 ) -> bool:
-    known = relation.columns.get(column.name)
-    if known is None or known.named not in run.catalog.enums:
+    enum = _enum_of(relation, column, over_enums, run)
+    if enum is None:
         return False
-    assert known.named is not None
-    names = names_of(table, column.name, known.named, run)
+    names = names_of(table, column.name, enum, run)
     return _is_plain(column.type, run) and covers(settings, *names)
+
+
+def _enum_of(
+    relation: Relation, column: Column[Any], over_enums: dict[Name, DomainFacts], run: Run
+) -> Name | None:
+    """The native enum type that a column of the database comes down to, None where to none."""
+    known = relation.columns.get(column.name)
+    if known is None or known.named is None:
+        return None
+    if known.named in over_enums:
+        return over_enums[known.named].enum
+    return known.named if known.named in run.catalog.enums else None
 
 
 def _is_plain(type_: TypeEngine[Any], run: Run) -> bool:
@@ -169,6 +187,8 @@ def _is_plain(type_: TypeEngine[Any], run: Run) -> bool:
         plain = plain.impl_instance.dialect_impl(run.context.dialect)
     if isinstance(plain, ARRAY):
         return _is_plain(plain.item_type, run)
+    if isinstance(plain, DOMAIN):
+        return _is_plain(plain.data_type, run)
     return isinstance(plain, String) and getattr(plain, "native_enum", False) is False
 
 
@@ -189,14 +209,17 @@ def _conversion(
     table: Table,
     column: Column[Any],
     wanted: EnumColumn | None,
-    dimensions: int,
-    in_tree: bool,
     hangs: tuple[Dependent, ...],
+    over_enums: dict[Name, DomainFacts],
     settings: EnumCheckSettings,
     run: Run,
 ) -> Conversion:
-    enum = relation.columns[column.name].named
-    assert enum is not None
+    enum = _enum_of(relation, column, over_enums, run)
+    named = relation.columns[column.name].named
+    assert enum is not None and named is not None
+    over = over_enums.get(named)
+    check = (wanted.check, wanted.condition) if wanted is not None and wanted.check else None
+    domain = None if over is None else over.becoming(column, check)
     labels = run.catalog.enums[enum]
     plain = column.type.dialect_impl(run.context.dialect)
     element = plain.item_type if isinstance(plain, ARRAY) else column.type
@@ -209,10 +232,9 @@ def _conversion(
         labels=labels,
         values=None if wanted is None else wanted.values,
         element=element.compile(dialect=DIALECT),
-        dimensions=dimensions,
-        in_tree=in_tree,
-        check=None if wanted is None else wanted.check,
-        condition=None if wanted is None else wanted.condition,
+        check=None if wanted is None or domain is not None else wanted.check,
+        condition=None if wanted is None or domain is not None else wanted.condition,
+        domain=domain,
         renames=tuple((old, new) for old, new in renames.items() if old in labels),
         dependents=hangs,
     )
@@ -234,6 +256,11 @@ def _show(plan: Plan, run: Run) -> None:
         )
         wanted = next(column for column in table.c if column.name == conversion.column)
         run.column_types[conversion.relation, conversion.column] = wanted.type
+        if conversion.domain is not None:
+            name = conversion.domain.name
+            run.domain_types[str(name.schema), name.name] = conversion.domain.base
+            if conversion.domain.check is not None:
+                run.settled.add((str(name), conversion.domain.check[0]))
         if conversion.check is not None:
             run.settled.add((table.key, conversion.check))
         _warn(conversion, table, run)

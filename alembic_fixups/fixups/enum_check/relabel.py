@@ -75,7 +75,7 @@ class Relabelled:
     @property
     def value(self) -> str:
         """The new value, from the old."""
-        return renamed(quoting.identifier(self.column), self.dimensions, self.labels)
+        return renamed(quoting.identifier(self.column), bool(self.dimensions), self.labels)
 
     @property
     def elements(self) -> str:

@@ -183,7 +183,7 @@ Table("plain", metadata, Column("id", Integer, primary_key=True),
       Column("by_name", Enum("RED", "GREEN", "BLUE", name="colour")),
       Column("by_value", Enum("red", "green", name="shade")),
       Column("not_native", Enum("s", "m", name="size")),
-      Column("text", Enum("any", "thing", name="word"), server_default="any"),
+      Column("text", Enum("order", "thing", name="word"), server_default="order"),
       Column("renamed", Enum("opened", "shut", name="state"), server_default="shut"),
       Column("kept", Enum("k", name="kept")))
 """
@@ -279,5 +279,46 @@ CASES.append(
         LATER,
         LATER_BEFORE,
         LATER_ROWS,
+    )
+)
+
+DOMAINS = """
+metadata = MetaData()
+mood = Enum("sad", "ok", "happy", name="mood")
+good = postgresql.DOMAIN("good", mood, check="VALUE <> 'sad'", constraint_name="not_sad")
+Table("people", metadata, Column("id", Integer, primary_key=True),
+      Column("mood", good, nullable=False), Column("plain", mood),
+      Column("several", ARRAY(postgresql.DOMAIN("order", mood))))
+Table("pets", metadata, Column("id", Integer, primary_key=True), Column("mood", good),
+      Column("moods", postgresql.DOMAIN("moods", ARRAY(mood))))
+"""
+
+DOMAIN_ROWS = (
+    ROLES
+    + """
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+CREATE DOMAIN good AS mood CONSTRAINT not_sad CHECK (VALUE <> 'sad') DEFAULT 'ok';
+CREATE DOMAIN "order" AS mood;
+CREATE DOMAIN moods AS mood[];
+CREATE TABLE people (id serial PRIMARY KEY, mood good NOT NULL, plain mood, several "order"[]);
+CREATE TABLE pets (id serial PRIMARY KEY, mood good, moods moods);
+COMMENT ON DOMAIN good IS 'never sad';
+COMMENT ON CONSTRAINT not_sad ON DOMAIN good IS 'a check';
+GRANT USAGE ON DOMAIN good TO fixup_reader;
+INSERT INTO people (mood, plain, several) VALUES ('happy', 'sad', '{ok,NULL}');
+INSERT INTO pets (moods) VALUES ('{sad,ok}'), (NULL);
+CREATE VIEW happy AS
+  SELECT id, mood FROM people WHERE mood::mood = 'happy' OR plain = 'sad';
+"""
+)
+
+CASES.append(
+    Case(
+        "domains",
+        settings("auto"),
+        DOMAINS,
+        "metadata = MetaData()",
+        setup=DOMAIN_ROWS,
+        findings=frozenset({"order"}),
     )
 )
