@@ -70,7 +70,7 @@ def wishes_of(target: Target) -> Wishes:
         wanted = found.tables.setdefault(key, [])
         for constraint in _in_order(table):
             try:
-                wanted.append(_wish(constraint))
+                wanted.append(_wish(constraint, table))
             except (CompileError, InvalidRequestError, IdentifierError, NotImplementedError) as no:
                 found.unclear.add(key)
                 message = (
@@ -97,6 +97,13 @@ def _in_order(table: Table) -> list[CheckConstraint]:
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint) and _is_for_postgresql(constraint, table)
     ]
+    # CREATE TABLE writes those of a column whatever ddl_if() says.
+    checks += [
+        constraint
+        for column in table.c
+        for constraint in column.constraints
+        if isinstance(constraint, CheckConstraint)
+    ]
     return sorted(checks, key=lambda check: (str(check.name), str(check.sqltext)))
 
 
@@ -110,7 +117,12 @@ def _is_for_postgresql(constraint: CheckConstraint, table: Table) -> bool:
     )
 
 
-def _wish(constraint: CheckConstraint) -> Wish:
+def _wish(constraint: CheckConstraint, table: Table) -> Wish:
+    shown = constraint
+    if not isinstance(constraint.parent, Table):
+        # That of a column has no table, which the filters of env.py may ask for.
+        shown = constraint._copy()
+        shown.parent = table
     preparer = DIALECT.identifier_preparer
     name = None
     if constraint.name is not None:
@@ -120,7 +132,7 @@ def _wish(constraint: CheckConstraint) -> Wish:
         expression_sql(constraint.sqltext),
         bool(constraint.dialect_options["postgresql"]["not_valid"]),
         constraint.comment,
-        constraint,
+        shown,
     )
 
 
