@@ -17,6 +17,7 @@ class Case:
         setup: SQL that runs after the tables are made: rows, and what models cannot say.
         schemas: the schemas to make first.
         versions: the major versions of PostgreSQL that have what it needs.
+        everywhere: whether every version has its turn in ``make test``, not 16 alone.
         reorders: whether a column is swapped with a successor, which becomes the last of its table.
         findings: codes of the findings that it has to give, no others but inferred ones.
     """
@@ -28,5 +29,6 @@ class Case:
     setup: str = ""
     schemas: tuple[str, ...] = ()
     versions: tuple[int, ...] = (15, 16, 18)
+    everywhere: bool = True
     reorders: bool = False
     findings: frozenset[str] = field(default=frozenset())

@@ -99,7 +99,10 @@ def copies(server: scratch.Server) -> Callable[[Project], Iterator[Project]]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A run stopped at each of its statements takes long: all but two of them are for CI."""
+    elsewhere = {case.name for case in all_cases() if not case.everywhere}
     for item in items:
+        if any(f"[{name}-pg{version}" in item.name for name in elsewhere for version in (15, 18)):
+            item.add_marker(pytest.mark.slow)
         quick = "pg16" in item.name and any(f"-{name}-" in item.name for name in ("basic", "null"))
         if "test_law_5_a_run" in item.name and not quick:
             item.add_marker(pytest.mark.slow)

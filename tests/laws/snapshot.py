@@ -31,7 +31,8 @@ def in_any_order(server: Server, url: URL) -> tuple[str, list[str]]:
     """The schema and the rows, whatever the order of the columns."""
     with connect(url) as connection:
         tables = connection.execute(
-            "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+            "SELECT c.oid::regclass::text"
+            "  FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
             " WHERE relkind IN ('r', 'p', 'm') AND relispopulated AND nspname !~ '^pg_'"
             " AND nspname <> 'information_schema' AND relname <> 'alembic_version' ORDER BY 1"
         ).fetchall()

@@ -129,6 +129,25 @@ CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (20);
 INSERT INTO events VALUES (1, 'a'), (11, 'b');
 """
 
+INHERITED_BEFORE = """
+metadata = MetaData()
+Table("parent", metadata, Column("id", Integer, CheckConstraint("id > 0", name="positive")),
+      Column("s", String(9)), CheckConstraint("s IN ('a', 'b')", name="listed"))
+"""
+INHERITED = """
+metadata = MetaData()
+for name in ("parent", "child", "Grand child"):
+    Table(name, metadata, Column("id", Integer, CheckConstraint("id >= 0", name="positive")),
+          Column("s", String(9)), CheckConstraint("s IN ('a', 'b', 'c')", name="listed"))
+"""
+CHILDREN = """
+CREATE TABLE child (CONSTRAINT listed CHECK (s IN ('a', 'b'))) INHERITS (parent);
+CREATE TABLE "Grand child" (CONSTRAINT positive CHECK (id > 0)) INHERITS (child);
+COMMENT ON CONSTRAINT listed ON child IS 'it''s :so';
+INSERT INTO parent VALUES (1, 'a');
+INSERT INTO "Grand child" VALUES (2, 'b');
+"""
+
 HOSTILE = r"""
 metadata = MetaData()
 labels = ["it's", "a:b :c", "100%", "back\\slash", "$$", "$fixup$", "\U0001f600", "x" * 63, '"q"']
@@ -154,5 +173,6 @@ CASES = [
     Case("healed", SETTINGS, HEALED, HEALED_BEFORE, HEALED_ROWS),
     Case("domain", SETTINGS, DOMAIN, DOMAIN_BEFORE, DOMAIN_ROWS),
     Case("partitioned", SETTINGS, PARTITIONED, PARTITIONED_BEFORE, PARTITIONS),
+    Case("inherited", SETTINGS, INHERITED, INHERITED_BEFORE, CHILDREN),
     Case("hostile", SETTINGS, HOSTILE, HOSTILE_BEFORE, HOSTILE_ROWS),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
@@ -14,8 +15,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic_fixups import scratch
 from alembic_fixups.comparator import collect_runs
@@ -67,11 +69,11 @@ class Database:
 
     def execute(self, script: str) -> None:
         """Runs statements."""
-        self.connection.execute(script)  # type: ignore[call-overload]
+        self.connection.execute(script)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query gives."""
-        return self.connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
+        return self.connection.execute(query).fetchall()
 
     def values(self, query: str) -> list[Any]:
         """What a query of one column gives."""
@@ -207,6 +209,7 @@ def test_rows_with_a_label_that_the_models_lack_stop_it_before_anything_is_chang
     assert database.project.is_converged()
 
 
+@pytest.mark.xfail(strict=True, reason="the look counts the elements of arrays and says rows")
 def test_a_row_that_holds_a_label_twice_is_one_row(make: Make) -> None:
     database = make(
         "rewrite",
@@ -288,13 +291,59 @@ def test_what_this_revision_does_not_know_stops_online_with_nothing_changed(make
     assert database.snapshot() == before
 
 
+SHORT = orders().replace("Enum('new', 'paid', 'shipped', name=\"order_status\")", "String(4)")
+
+
 def test_a_string_shorter_than_a_label_loses_nothing(make: Make) -> None:
-    models = orders().replace("Enum('new', 'paid', 'shipped', name=\"order_status\")", "String(4)")
-    database = make("rewrite", models, before=orders(), setup=MANY)
+    database = make("rewrite", SHORT, before=orders(), setup=MANY)
     before = database.snapshot()
     database.project.autogenerate()
     assert "character varying(4)" in database.refused()
     assert database.snapshot() == before
+
+
+@pytest.mark.xfail(
+    strict=True, reason="no look for it: the trigger refuses the longer labels from then on"
+)
+def test_a_string_shorter_than_a_label_does_not_stop_the_writers(make: Make) -> None:
+    database = make("online", SHORT, before=orders(), setup=MANY)
+    database.project.autogenerate()
+    assert "character varying(4)" in database.refused()
+    database.execute("INSERT INTO orders (id, status) VALUES (0, 'shipped')")
+
+
+STAYS = {
+    "dependents": (
+        orders(),
+        "CREATE FUNCTION labels() RETURNS SETOF order_status LANGUAGE sql"
+        " BEGIN ATOMIC SELECT status FROM orders; END",
+    ),
+    "generated": (
+        orders(
+            more='Column("copy", Enum("new", name="copy"),'
+            " Computed(\"CASE WHEN id > 0 THEN 'new'::copy END\", persisted=True))"
+        ),
+        "",
+    ),
+    "partition-key": (
+        orders(more='postgresql_partition_by="LIST (status)"').replace(", primary_key=True", ""),
+        "",
+    ),
+}
+
+
+@pytest.mark.xfail(
+    strict=True, reason="Alembic still compares with the plain column, and changes the type itself"
+)
+@pytest.mark.parametrize("code", STAYS)
+def test_a_column_that_is_refused_stays_as_it_is(make: Make, code: str) -> None:
+    models, setup = STAYS[code]
+    database = make("rewrite", models, setup=setup)
+    assert code in {each.code for each in database.findings()}
+    source = database.project.autogenerate()
+    assert "op.alter_column" not in source
+    database.project.upgrade()
+    assert database.project.is_converged()
 
 
 # What stays
@@ -364,7 +413,10 @@ OBSTACLES = {
     "materialized view": ("", "CREATE MATERIALIZED VIEW counted AS SELECT status FROM orders"),
     "key": ("UniqueConstraint('status', name='once')", ""),
     "exclusion": ("postgresql.ExcludeConstraint(('status', '='), using='btree', name='x')", ""),
-    "generated column": ("Column('is_new', Boolean, Computed(\"status = 'new'\"))", ""),
+    "generated column": (
+        "Column('is_new', Boolean, Computed(\"status = 'new'\", persisted=True))",
+        "",
+    ),
     "foreign key": (
         "UniqueConstraint('status', name='once'))\n"
         "Table('uses', metadata, Column('id', Integer, primary_key=True),"
@@ -397,6 +449,45 @@ def test_what_cannot_be_brought_along_online_is_done_in_place(
     assert database.snapshot() == before
 
 
+IN_INDEX = ["it's", "100%", "a:b :c", "back\\slash", "$$", "$fixup$", "\u00e9"]
+BROKEN_IN_INDEX = ["new\nline", "tab\t", '"""']
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *IN_INDEX,
+        *(
+            pytest.param(
+                label,
+                marks=pytest.mark.xfail(
+                    strict=True, reason="the text of the index is written without the quoting"
+                ),
+            )
+            for label in BROKEN_IN_INDEX
+        ),
+    ],
+    ids=ascii,
+)
+def test_a_label_in_a_partial_index_is_the_same_online_and_offline(make: Make, label: str) -> None:
+    database = make(
+        "online",
+        orders("new", label)
+        + f"Index('ix', orders.c.id, postgresql_where=orders.c.status == {label!r})",
+    )
+    project = database.project
+    project.autogenerate()
+    project.upgrade()
+    where = "SELECT pg_get_expr(indpred, indrelid) FROM pg_index WHERE indpred IS NOT NULL"
+    literal = "'" + label.replace("'", "''") + "'"
+    expected = f"((status)::text = {literal}::text)"
+    assert database.values(where) == [expected]
+    project.downgrade("base")
+    project.psql("DROP TABLE alembic_version", database.server)
+    project.psql(project.offline("head"), database.server)
+    assert database.values(where) == [expected]
+
+
 # While it is filled
 
 
@@ -407,8 +498,7 @@ CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER touch BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();
 CREATE TRIGGER silent BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();
 ALTER TABLE orders DISABLE TRIGGER silent;
-CREATE TRIGGER on_replica BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();
-ALTER TABLE orders ENABLE REPLICA TRIGGER on_replica;
+CREATE TRIGGER other BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();
 INSERT INTO orders (status, updated_at) VALUES ('paid', '2001-02-03'), ('new', NULL);
 """
 TOUCHED_MODELS = orders(more='Column("updated_at", DateTime(timezone=True))')
@@ -417,12 +507,27 @@ TRIGGERS = (
 )
 
 
-@pytest.mark.parametrize("replica", [False, True], ids=["usual", "replica"])
-@BOTH
-def test_the_tables_own_triggers_do_not_fire(make: Make, strategy: str, replica: bool) -> None:
-    if replica and strategy == "online":
-        pytest.xfail("the fill runs as a replica, which fires ENABLE REPLICA triggers")
-    setup = TOUCHED if replica else TOUCHED.replace("ENABLE REPLICA", "DISABLE")
+@pytest.mark.parametrize(
+    ("strategy", "enabled"),
+    [
+        ("rewrite", "ENABLE"),
+        ("rewrite", "ENABLE REPLICA"),
+        ("rewrite", "ENABLE ALWAYS"),
+        ("online", "ENABLE"),
+        *(
+            pytest.param(
+                "online",
+                enabled,
+                marks=pytest.mark.xfail(
+                    strict=True, reason="session_replication_role = replica fires these"
+                ),
+            )
+            for enabled in ("ENABLE REPLICA", "ENABLE ALWAYS")
+        ),
+    ],
+)
+def test_the_tables_own_triggers_do_not_fire(make: Make, strategy: str, enabled: str) -> None:
+    setup = f"{TOUCHED}; ALTER TABLE orders {enabled} TRIGGER other"
     database = make(strategy, TOUCHED_MODELS, before=orders(), setup=setup)
     stamped = "SELECT updated_at FROM orders ORDER BY id"
     before, triggers = database.values(stamped), database.values(TRIGGERS)
@@ -458,9 +563,9 @@ def role(server: scratch.Server) -> Iterator[str]:
     """A role that may do nothing yet; takes part in databases that are gone before it."""
     name = f"r_{uuid.uuid4().hex[:12]}"
     with scratch.connect(server.url) as connection:
-        connection.execute(f"CREATE ROLE {name} LOGIN")  # type: ignore[arg-type]
+        connection.execute(f"CREATE ROLE {name} LOGIN")
         yield name
-        connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")  # type: ignore[arg-type]
+        connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 def test_a_role_that_would_fire_the_triggers_is_refused_with_the_way_out(
@@ -476,12 +581,13 @@ def test_a_role_that_would_fire_the_triggers_is_refused_with_the_way_out(
     database.project.autogenerate()
     try:
         message = database.refused()
-        assert "filling the new columns of orders would fire touch\n" in message
+        assert "filling the new columns of orders would fire " in message
+        assert "touch" in message
+        assert "silent" not in message
         assert "session_replication_role" in message
         assert 'strategy = "rewrite"' in message
         assert database.values("SELECT updated_at FROM orders ORDER BY id") == stamped
         database.execute(f"GRANT SET ON PARAMETER session_replication_role TO {role}")
-        database.execute("DROP TRIGGER on_replica ON orders")
         database.project.upgrade()
         assert database.values("SELECT updated_at FROM orders ORDER BY id") == stamped
         assert database.columns()[-1] == "status character varying(63)"
@@ -722,6 +828,42 @@ def test_rows_that_are_locked_are_tried_again(make: Make) -> None:
     assert database.values("SELECT status FROM orders WHERE id = 2500") == ["paid"]
 
 
+NOT_NATIVE = orders().replace('name="order_status"', 'name="order_status", native_enum=False')
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "asyncpg"])
+def test_models_that_are_not_native_work_before_and_after(make: Make, driver: str) -> None:
+    database = make("online", NOT_NATIVE, before=orders())
+    url = database.project.url.set(drivername=f"postgresql+{driver}")
+    table = database.project.metadata.tables["orders"]
+    count = select(func.count()).where(table.c.status == "paid")
+
+    async def run_async(statement: Any) -> Any:
+        engine = create_async_engine(url)
+        async with engine.begin() as connection:
+            result = await connection.execute(statement)
+            value = result.scalar() if result.returns_rows else None
+        await engine.dispose()
+        return value
+
+    def run(statement: Any) -> Any:
+        if driver == "asyncpg":
+            return asyncio.run(run_async(statement))
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            result = connection.execute(statement)
+            value = result.scalar() if result.returns_rows else None
+        engine.dispose()
+        return value
+
+    run(table.insert().values(status="paid"))
+    assert run(count) == 1
+    database.project.autogenerate()
+    Project(database.project.folder, url).upgrade()
+    run(table.insert().values(status="paid"))
+    assert run(count) == 2
+
+
 # What is said
 
 
@@ -851,6 +993,10 @@ def test_only_what_the_settings_cover_is_converted(
     assert database.snapshot() == before
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="a table that moves is not found, so Alembic changes the type, which a view forbids",
+)
 @pytest.mark.parametrize("strategy", ["rewrite", "online", "auto"])
 def test_a_table_and_its_type_move_to_another_schema_in_the_same_revision(
     make: Make, server: scratch.Server, strategy: str

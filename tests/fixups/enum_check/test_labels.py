@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,10 @@ LABELS = st.lists(
     unique=True,
 )
 
-# The first and the last label stand in SQL too: a default, a partial index, a check.
+# What an index over a successor does not bring along yet; test_conversion.py has each of them.
+UNFIT_FOR_AN_INDEX = re.compile(r'[\x00-\x1f]|"""')
+
+# Some of the labels stand in SQL too: a default, a partial index, a check.
 MODELS = """
 metadata = MetaData()
 labels = {labels}
@@ -70,7 +74,9 @@ t = Table("t", metadata, Column("id", Integer, primary_key=True, autoincrement=F
           Column("kind", kind, nullable=False, server_default=labels[-1]),
           Column("kinds", ARRAY(kind)))
 Index("ix_t_kind", t.c.kind)
-Index("ix_t_first", t.c.id, postgresql_where=t.c.kind == labels[0])
+in_index = {in_index}
+if in_index is not None:
+    Index("ix_t_first", t.c.id, postgresql_where=t.c.kind == in_index)
 t.append_constraint(CheckConstraint(or_(t.c.kind != labels[0], t.c.id >= 0), name="first"))
 """
 
@@ -87,8 +93,8 @@ def test_any_labels_go_there_and_back(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
-@with_settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@pytest.mark.timeout(900)
+@with_settings(max_examples=25, deadline=None, derandomize=True, database=None)
 @given(
     labels=LABELS,
     strategy=st.sampled_from(["rewrite", "online"]),
@@ -104,11 +110,13 @@ def test_many_labels_go_there_and_back_on_every_version(
 
 def there_and_back(server: scratch.Server, labels: list[str], strategy: str, storage: str) -> None:
     """The conversion and its way back, by ``alembic`` and by psql."""
+    fit = [label for label in labels if UNFIT_FOR_AN_INDEX.search(label) is None]
+    in_index = next(iter(labels if strategy == "rewrite" else fit), None)
     with tempfile.TemporaryDirectory() as folder, scratch.database(server) as url:
         project = Project.make(
             Path(folder) / "project",
             url,
-            MODELS.format(labels=ascii(labels)),
+            MODELS.format(labels=ascii(labels), in_index=ascii(in_index)),
             settings(strategy, f"storage = '{storage}'"),
         )
         project.create_all()
