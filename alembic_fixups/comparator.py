@@ -98,7 +98,7 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
         replacement = fixup.replace(wanted, chosen, run, upgrade_ops)
         owns.append(replacement.owns)
         first.extend(replacement.first)
-        early.extend(replacement.early)
+        early[:0] = replacement.early  # what makes way for others is theirs that rewrite later
         again.extend(replacement.again)
         last[:0] = replacement.last
         run.operations.extend(replacement.operations)

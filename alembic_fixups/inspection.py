@@ -185,11 +185,32 @@ class Inspection:
         if kind == "columns":
             for table, columns in found.items():
                 self._name_columns(schema, table, columns)
+        if kind in ("columns", "indexes"):
+            for table, items in found.items():
+                self._leave_out_successors(schema, table, kind, items)
         if self.types and kind in ("columns", "indexes", "check_constraints"):
-            for items in found.values():
-                for item in items:
-                    _map_expressions(item, self.retyped)
+            for table, items in found.items():
+                self._retype(schema, table, kind, items)
         return found
+
+    def _leave_out_successors(
+        self, schema: str, table: str, kind: str, items: list[dict[str, Any]]
+    ) -> None:
+        """Takes out what a migration that was stopped has begun; the catalog has none of it."""
+        relation = self._relations.get((schema, table))
+        if relation is not None and kind == "columns":
+            items[:] = [item for item in items if item["name"] in relation.columns]
+        elif relation is not None:
+            known = {index.name for index in relation.indexes}
+            items[:] = [item for item in items if item["name"] in known]
+
+    def _retype(self, schema: str, table: str, kind: str, items: list[dict[str, Any]]) -> None:
+        """Has what is said of columns that change their types read as it will."""
+        relation = self._relations.get((schema, table))
+        changed = {name for oid, name in self.types if relation is not None and oid == relation.oid}
+        for item in items:
+            if changed and (kind != "columns" or item["name"] in changed):
+                _map_expressions(item, self.retyped)
 
     def _inspect(self) -> Inspector:
         inspector = inspect(self._connection)

@@ -1,6 +1,7 @@
 """The database as it is: what the system catalogs say, as plain data."""
 
 from alembic_fixups.catalog.model import (
+    SUCCESSOR_MARK,
     Catalog,
     Check,
     Column,
@@ -16,6 +17,7 @@ from alembic_fixups.catalog.model import (
 from alembic_fixups.catalog.queries import read
 
 __all__ = [
+    "SUCCESSOR_MARK",
     "Catalog",
     "Check",
     "Column",

@@ -10,6 +10,12 @@ Action = Literal["NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT"]
 Name = tuple[str, str]
 """A schema and the name of something in it."""
 
+SUCCESSOR_MARK = "alembic-fixups: "
+"""What the comment begins with on a column that a migration fills before it takes another's place.
+
+Such a column is not in the catalog, nor are the constraints and indexes on it.
+"""
+
 
 @dataclass(frozen=True)
 class Move:

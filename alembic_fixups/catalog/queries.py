@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from alembic_fixups.catalog.model import (
+    SUCCESSOR_MARK,
     Action,
     Catalog,
     Check,
@@ -68,7 +69,8 @@ SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, t.typname,
            JOIN pg_catalog.pg_class q ON q.oid = d.refobjid AND q.relkind = 'S'
           WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum
           LIMIT 1
-       ) END
+       ) END,
+       coalesce(starts_with(col_description(a.attrelid, a.attnum), '{SUCCESSOR_MARK}'), false)
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -153,9 +155,14 @@ def read(connection: Connection) -> Catalog:
         relations[oid] = Relation(oid, *relation)
         partition_keys[oid] = partition_key or []
     names: dict[int, dict[int, str]] = {}
+    # What a migration that was stopped has begun is nobody else's business, nor what hangs on it.
+    successors: dict[int, set[int]] = {}
     for row in _rows(connection, _COLUMNS):
-        oid, number, name, not_null, kind, operators, *others, sequence = row
+        oid, number, name, not_null, kind, operators, *others, sequence, is_successor = row
         names.setdefault(oid, {})[number] = name
+        if is_successor:
+            successors.setdefault(oid, set()).add(number)
+            continue
         collation, named = (
             None if pair[1] is None else (pair[0], pair[1]) for pair in (others[:2], others[2:])
         )
@@ -167,10 +174,11 @@ def read(connection: Connection) -> Catalog:
         enforced="k.conenforced" if version >= 180000 else "true",
     )
     for oid, name, *constraint in _rows(connection, constraints):
-        if oid in relations:
+        if oid in relations and successors.get(oid, set()).isdisjoint(constraint[1] or ()):
             _add_constraint(relations[oid], name, names, *constraint)
     for oid, index, name, numbers, width, *flags in _rows(connection, _INDEXES):
-        if oid in relations:
+        begun = oid in successors and name.startswith("fixup_new_")
+        if oid in relations and not begun:
             columns = tuple(names.get(oid, {}).get(number) for number in numbers[:width])
             relations[oid].indexes.append(Index(index, name, columns, *flags))
     sequences = {row[0]: Sequence(*row) for row in _rows(connection, _SEQUENCES)}

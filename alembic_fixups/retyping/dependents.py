@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 
+from alembic_fixups.catalog import SUCCESSOR_MARK
 from alembic_fixups.rendering.templates import Templates
 from alembic_fixups.retyping.model import ShadowIndex, Table
 
@@ -24,12 +25,14 @@ _FUNCTIONS = {
     "take_down": "pg_temp.fixup_take_down(oid[], text[])",
     "put_back": "pg_temp.fixup_put_back(oid[], text[], text[], jsonb, oid[])",
     "renew_domain": "pg_temp.fixup_renew_domain(oid, text, text[], jsonb, text)",
-    "shadow_checks": "pg_temp.fixup_shadow_checks(oid, text[], text[], text[], text[])",
+    "clear": "pg_temp.fixup_clear(oid)",
+    "is_filled": "pg_temp.fixup_is_filled(regclass)",
+    "shadow_checks": "pg_temp.fixup_shadow_checks",
     "domain_checks": "pg_temp.fixup_domain_checks(oid)",
     "shadow_indexes": "pg_temp.fixup_shadow_indexes(oid, text[], text[], text[], text[])",
 }
-_IN_PLACE = ("format", "as_text", "bare", "grant", "dependents", "take_down", "put_back")
-_BY_SUCCESSOR = ("shadow_checks",)
+_IN_PLACE = ("format", "as_text", "bare", "grant", "dependents", "take_down", "put_back", "clear")
+_BY_SUCCESSOR = ("is_filled", "shadow_checks")
 _TO_READ = ("as_text", "dependents", "domain_checks", "shadow_indexes")
 
 _ALL = """
@@ -44,7 +47,7 @@ SELECT wanted.number, d.kind, d.identity, d.survives, d.make, d.trouble
 
 
 _INDEXES = """
-SELECT name, is_unique, definition, tail
+SELECT name, is_unique, definition, tail, problem
   FROM pg_temp.fixup_shadow_indexes(
          cast(:target AS oid), cast(:names AS text[]), cast(:storages AS text[]),
          cast(:shadows AS text[]),
@@ -125,15 +128,18 @@ def shadow_indexes(
                 },
             )
             indexes = tuple(
-                ShadowIndex(name, unique, made, tail, table.name.sibling(f"fixup_new_{name}"))
-                for name, unique, made, tail in rows
+                ShadowIndex(
+                    name, unique, made, tail, table.name.sibling(f"fixup_new_{name}"), problem
+                )
+                for name, unique, made, tail, problem in rows
             )
-            result.append(replace(table, indexes=indexes))
+            problems = [f"index {one.name} ({one.problem})" for one in indexes if one.problem]
+            result.append(replace(table, indexes=indexes, obstacle=", ".join(problems)))
     return result
 
 
 def _defining(name: str, templates: Templates, plain: str) -> str:
-    return templates.step(f"retyping/{name}.sql.j2", "", "", plain=plain).sql
+    return templates.step(f"retyping/{name}.sql.j2", "", "", plain=plain, mark=SUCCESSOR_MARK).sql
 
 
 @contextmanager

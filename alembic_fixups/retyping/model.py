@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from alembic_fixups.catalog import Name
+from alembic_fixups.catalog import SUCCESSOR_MARK, Name
 from alembic_fixups.rendering import quoting
 from alembic_fixups.rendering.templates import TableName
 
@@ -56,15 +58,22 @@ class ShadowIndex:
         name: its name.
         unique: whether it is a unique one.
         definition: the statement that made it.
-        tail: what stands behind USING, over the successors.
+        tail: what stands behind USING, over the successors; None where that cannot be.
         shadow: the index while it is built.
+        problem: why it cannot be.
     """
 
     name: str
     unique: bool
     definition: str
-    tail: str
+    tail: str | None
     shadow: TableName
+    problem: str | None = None
+
+    @property
+    def sql(self) -> str:
+        """What stands behind USING, fit to be written into a migration."""
+        return requoted(self.tail or "")
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,16 @@ class Swapped:
     def comparable_shadow(self) -> str:
         """SQL of the successor, as it is compared with the new value."""
         return self.of.comparable(quoting.identifier(self.shadow))
+
+    @property
+    def row_shadow(self) -> str:
+        """The same of a row called ``fixup_row``."""
+        return self.of.comparable(f"fixup_row.{quoting.identifier(self.shadow)}")
+
+    @property
+    def row_value(self) -> str:
+        """SQL of the new value of a row called ``fixup_row``."""
+        return self.of.value(f"fixup_row.{quoting.identifier(self.of.column)}")
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.of, name)
@@ -175,6 +194,27 @@ class Table:
         return f"{self.name.sibling(f'fixup_keep_{self.name.name}').sql}()"
 
     @property
+    def mark(self) -> str:
+        """The comment on the successors while they are some.
+
+        It tells those of this revision from those that another one has begun.
+        """
+        said = repr(
+            [
+                (one.shadow, one.of.storage, one.of.value(), one.of.check, one.of.shadow_condition)
+                for one in self.columns
+            ]
+        )
+        return (
+            f"{SUCCESSOR_MARK}to be {self.name} ({hashlib.sha256(said.encode()).hexdigest()[:12]})"
+        )
+
+    @property
+    def condition(self) -> str:
+        """When the trigger fires: always, but it depends on the successors that way."""
+        return " OR ".join(f"NEW.{_quoted(one.shadow)} IS NULL OR true" for one in self.columns)
+
+    @property
     def body(self) -> str:
         """The body of this function."""
         lines = [
@@ -187,3 +227,16 @@ class Table:
 def _quoted(name: str) -> str:
     """A name behind NEW, where PL/pgSQL knows no Unicode escapes; the body stands in a literal."""
     return name if quoting.is_plain(name) else '"' + name.replace('"', '""') + '"'
+
+
+def requoted(sql: str) -> str:
+    """SQL of PostgreSQL's own with its literals and names as `quoting` writes them."""
+
+    def token(found: re.Match[str]) -> str:
+        text = found[0]
+        if text[0] == '"':
+            return quoting.identifier(text[1:-1].replace('""', '"'))
+        value = text[text.index("'") + 1 : -1].replace("''", "'")
+        return quoting.literal(value.replace("\\\\", "\\") if text[0] == "E" else value)
+
+    return re.sub(r"""E?'(?:[^']|'')*'|"(?:[^"]|"")+\"""", token, sql)

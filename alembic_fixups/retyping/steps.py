@@ -8,8 +8,9 @@ catalog only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from alembic_fixups.catalog import Name
+from alembic_fixups.catalog import SUCCESSOR_MARK, Name
 from alembic_fixups.rendering.steps import Step
 from alembic_fixups.rendering.templates import Templates
 from alembic_fixups.retyping.dependents import Dependent
@@ -20,6 +21,17 @@ SMALL = "100 MB"
 
 BATCH = 64
 """Pages that one transaction fills: some thousand rows, locked for some ten milliseconds."""
+
+LOCK = 0x464958
+"""First key of the advisory locks, beside the OID of a table: one upgrade at a time."""
+
+_WHERE_NEEDED = (
+    "op.get_context().as_sql or op.get_bind().exec_driver_sql("
+    '"SELECT pg_temp.fixup_is_filled({table})").scalar()'
+)
+"""CREATE INDEX CONCURRENTLY cannot stand in a block that passes over it; a script has no choice."""
+
+_IN_SCRIPTS = "op.get_context().as_sql"
 
 
 def in_place(templates: Templates, tables: Sequence[Table], what: str) -> Iterator[Step]:
@@ -83,6 +95,7 @@ def by_successor(
         tables=tables,
         columns=_columns(tables),
         types=_types(tables),
+        lock=LOCK,
     )
     yield from _analyze(templates, tables)
 
@@ -96,13 +109,16 @@ def _prepared(templates: Templates, table: Table, small: str | None) -> Iterator
         f"ACCESS EXCLUSIVE on {table.name} for a catalog change: reads and writes wait.",
         table=table,
         limit=small,
+        lock=LOCK,
+        mark=SUCCESSOR_MARK,
+        types=table.types,
     )
     yield templates.step(
         "retyping/fill.sql.j2",
         f"{table.name}: fill the rows that were there, {BATCH} pages a transaction. Stopped and "
         "run again, it passes over what is filled.",
-        f"the rows of {BATCH} pages of {table.name} at a time: somebody who writes one of them "
-        "waits for some milliseconds.",
+        f"the rows of {BATCH} pages of {table.name} at a time, for some milliseconds; rows that "
+        "somebody else is writing are passed over and have their turn later.",
         table=table,
         batch=BATCH,
     )
@@ -120,20 +136,32 @@ def _prepared(templates: Templates, table: Table, small: str | None) -> Iterator
         writes,
         table=table,
     )
-    for index in table.indexes:
-        yield templates.step(
+    if table.indexes:
+        stand_in = templates.step(
+            "retyping/stand_in.sql.j2",
+            f"{table.name}: a script cannot pass over the indexes below where there is nothing to "
+            "build, so give them something to stand on.",
+            f"ACCESS EXCLUSIVE on {table.name} for a catalog change: reads and writes wait.",
+            table=table,
+        )
+        yield replace(stand_in, only_if=_IN_SCRIPTS)
+    needed = _WHERE_NEEDED.format(table=table.name.text.replace("\\", "\\\\").replace('"', '\\"'))
+    for index in sorted(table.indexes, key=lambda index: index.unique):
+        clear = templates.step(
             "retyping/clear_index.sql.j2",
             f"{table.name}: an INVALID {index.shadow.name} that a run before left behind goes.",
-            "nothing, or ACCESS EXCLUSIVE on that index alone.",
+            f"nothing, or ACCESS EXCLUSIVE on {table.name} for a catalog change.",
             index=index,
         )
-        yield templates.step(
+        build = templates.step(
             "retyping/index.sql.j2",
             f"{table.name}: {index.name}, over the successor.",
             writes,
             table=table,
             index=index,
         )
+        yield replace(clear, only_if=needed)
+        yield replace(build, only_if=needed)
 
 
 def _analyze(

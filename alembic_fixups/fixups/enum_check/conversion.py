@@ -29,12 +29,14 @@ class TypeFacts:
         comment: its comment, "" where there is none.
         grants: the roles, "" for PUBLIC, that may use it, each with whether they may grant that;
             None where its privileges are the default ones.
+        sorts_same: whether the labels as text sort as they stand in the type.
     """
 
     labels: tuple[str, ...]
     owner: str
     comment: str
     grants: tuple[tuple[str, bool], ...] | None
+    sorts_same: bool
 
 
 @dataclass(frozen=True)
@@ -161,11 +163,6 @@ class Conversion:
     def accepted_back(self) -> tuple[str, ...]:
         """The values whose rows can be converted back."""
         return (*self.labels, *(new for _, new in self.renames))
-
-    @property
-    def changes_order(self) -> bool:
-        """Whether the labels sort otherwise than they stand in the type."""
-        return list(self.labels) != sorted(self.labels)
 
     @property
     def ordered_by(self) -> list[Dependent]:

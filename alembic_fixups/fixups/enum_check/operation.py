@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace as changed
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from alembic.operations import ops
 
 from alembic_fixups.catalog import Name
-from alembic_fixups.fixups.enum_check.conversion import Conversion
+from alembic_fixups.fixups.enum_check.conversion import Conversion, TypeFacts
 from alembic_fixups.fixups.enum_check.plan import Plan
 from alembic_fixups.fixups.enum_check.relabel import relabel
 from alembic_fixups.fixups.enum_check.settings import NAME, EnumCheckSettings, Strategy
 from alembic_fixups.rendering.steps import Step, StepsOp, Unit
 from alembic_fixups.rendering.templates import TableName, Templates
-from alembic_fixups.retyping.dependents import connected, functions, shadow_indexes
-from alembic_fixups.retyping.model import Swapped, Table
+from alembic_fixups.retyping.dependents import functions
+from alembic_fixups.retyping.model import Table
 from alembic_fixups.retyping.steps import SMALL, back_in_place, by_successor, in_place
 from alembic_fixups.run import Replacement, Run
-
-_BLOCKING = {"foreign key", "exclusion", "key", "generated column", "materialized view"}
-"""What cannot be brought along while writes go on."""
 
 
 def replace(
@@ -37,27 +33,20 @@ def replace(
         replacement.operations.append(
             StepsOp(NAME, (f"{one}: {said}",), tuple(unit.upgrade), tuple(unit.downgrade))
         )
-    if not plan.conversions:
+    conversions = plan.conversions
+    if not conversions:
         return replacement
-    moved = {(move.schema, move.name): (move.to, move.name) for move in run.moves}
-    conversions = [
-        changed(conversion, enum=moved.get(conversion.enum, conversion.enum))
-        for conversion in plan.conversions
-    ]
     plain = "text" if settings.storage == "text" else "character varying"
     online = settings.strategy != "rewrite"
-    groups = _groups(conversions)
-    if online:
-        assert run.context.connection is not None
-        groups = [
-            shadow_indexes(run.context.connection, group, templates, plain) for group in groups
-        ]
-    units = [_converted(templates, group, settings.strategy) for group in groups]
+    units = [_converted(templates, group, plan, settings.strategy) for group in plan.groups]
     look = templates.step(
         "enum_check/look.sql.j2",
         "Look whether the rows hold what the models list, and stop before anything is changed.",
         "nothing.",
         columns=conversions,
+        tables=[table for group in plan.groups for table in group],
+        types=[TableName(*name) for name in sorted(plan.types)],
+        labels=[plan.types[name].labels for name in sorted(plan.types)],
     )
     replacement.early = [
         StepsOp(
@@ -75,7 +64,7 @@ def replace(
             NAME,
             (),
             (),
-            tuple(step for group in groups for step in _converted_again(templates, group)),
+            tuple(step for group in plan.groups for step in _converted_again(templates, group)),
             headings=("", "begins with what a downgrade before this one has undone already"),
             functions=replacement.early[0].functions,
         )
@@ -87,10 +76,7 @@ def replace(
         "nothing.",
         columns=conversions,
     )
-    types = [
-        _type(templates, TableName(*moved.get(name, name)), plan, name)
-        for name in sorted(plan.types)
-    ]
+    types = [_type(templates, name, plan.types[name]) for name in sorted(plan.types)]
     replacement.last = [
         StepsOp(
             NAME,
@@ -109,39 +95,7 @@ def _describe(conversions: Iterable[Conversion]) -> Iterable[str]:
         yield f"{one}: the enum type {one.type} becomes {one.storage}{check}"
 
 
-def _groups(conversions: Sequence[Conversion]) -> list[list[Table]]:
-    """The tables, those together that have a view or another thing in common."""
-    by_table: dict[int, list[Conversion]] = {}
-    for conversion in conversions:
-        by_table.setdefault(conversion.relation, []).append(conversion)
-    together = connected(
-        (relation, [str(each) for one in columns for each in (*one.dependents, one.domain)])
-        for relation, columns in by_table.items()
-    )
-    return [[_table(relation, by_table[relation]) for relation in group] for group in together]
-
-
-def _table(relation: int, columns: Sequence[Conversion]) -> Table:
-    return Table(
-        relation,
-        columns[0].table,
-        tuple(Swapped(column) for column in columns),
-        tuple(sorted({column.enum for column in columns})),
-        domains=tuple(dict.fromkeys(one.domain for one in columns if one.domain is not None)),
-        obstacle=_obstacle(columns),
-    )
-
-
-def _obstacle(columns: Sequence[Conversion]) -> str:
-    """Why columns cannot be converted while writes go on, "" where they can."""
-    if columns[0].in_tree:
-        return "its partitions or what it inherits"
-    found = [str(one.domain) for one in columns if one.domain is not None]
-    found += [str(each) for one in columns for each in one.dependents if each.kind in _BLOCKING]
-    return ", ".join(dict.fromkeys(found))
-
-
-def _converted(templates: Templates, tables: list[Table], strategy: Strategy) -> Unit:
+def _converted(templates: Templates, tables: list[Table], plan: Plan, strategy: Strategy) -> Unit:
     columns = [cast(Conversion, column.of) for table in tables for column in table.columns]
     what = ", ".join(column.column for column in columns)
     hanging = {
@@ -151,10 +105,12 @@ def _converted(templates: Templates, tables: list[Table], strategy: Strategy) ->
         if not each.survives and each.definition is not None
     }
     again = [str(each) for each in hanging.values() if each.kind != "default"]
-    order = [str(column) for column in columns if column.changes_order]
+    order = [str(column) for column in columns if not plan.types[column.enum].sorts_same]
     said = f"{what} becomes text that a CHECK limits to the same values"
     if again:
         said += f", and made again is {', '.join(again)}"
+    if any(each.kind == "materialized view" for each in hanging.values()):
+        said += " (materialized views are filled anew)"
     if order:
         said += (
             f"; from here on {', '.join(order)} sorts as text (ORDER BY, <, max), no longer in the "
@@ -178,8 +134,8 @@ def _converted_again(templates: Templates, tables: list[Table]) -> Iterator[Step
     yield next(in_place(templates, tables, said))
 
 
-def _type(templates: Templates, name: TableName, plan: Plan, known_as: Name) -> Unit:
-    facts = plan.types[known_as]
+def _type(templates: Templates, schema_and_name: Name, facts: TypeFacts) -> Unit:
+    name = TableName(*schema_and_name)
     drop: Step = templates.step(
         "enum_check/drop_type.sql.j2",
         f"The enum type {name} goes, unless something still uses it: then it stays, with a NOTICE.",

@@ -1,45 +1,31 @@
-"""Which columns of the database are of a native enum type and are to be of a plain one."""
+"""What becomes of the native enum types of a database: which columns change, and which cannot."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
-from sqlalchemy import ARRAY, Column, String, Table, text
-from sqlalchemy.dialects.postgresql import DOMAIN
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy import ARRAY, Table, text
 
-from alembic_fixups.catalog import Move, Name, Relation
+from alembic_fixups.catalog import Move, Name
+from alembic_fixups.fixups.enum_check.candidates import Candidate, candidates, is_excluded
 from alembic_fixups.fixups.enum_check.conversion import Conversion, TypeFacts, names_of
-from alembic_fixups.fixups.enum_check.domains import DomainFacts, domains
+from alembic_fixups.fixups.enum_check.domains import domains
+from alembic_fixups.fixups.enum_check.grouping import groups_of
 from alembic_fixups.fixups.enum_check.relabel import Relabelled, relabelled
-from alembic_fixups.fixups.enum_check.rewrite import EnumColumn, Wanted
+from alembic_fixups.fixups.enum_check.rewrite import Wanted
 from alembic_fixups.fixups.enum_check.rewrite import rewrite as rewritten
-from alembic_fixups.fixups.enum_check.settings import (
-    NAME,
-    EnumCheckSettings,
-    covers,
-    renames_for,
-)
+from alembic_fixups.fixups.enum_check.settings import NAME, EnumCheckSettings, renames_for
 from alembic_fixups.rendering.templates import TableName, Templates
 from alembic_fixups.report import Finding, Severity
+from alembic_fixups.retyping import model
 from alembic_fixups.retyping.casts import retyped
-from alembic_fixups.retyping.dependents import Dependent, dependents
+from alembic_fixups.retyping.dependents import Dependent, dependents, shadow_indexes
 from alembic_fixups.run import Run
 from alembic_fixups.stock.constraints import DIALECT
 from alembic_fixups.target import Target
-
-_COLUMNS = """
-SELECT a.attrelid, a.attname, a.attndims, a.attinhcount > 0,
-       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE a.attrelid IN (i.inhrelid, i.inhparent)),
-       a.attgenerated <> '',
-       EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p
-                WHERE p.partrelid = a.attrelid AND a.attnum = ANY (p.partattrs::int2[]))
-  FROM unnest(cast(:tables AS oid[]), cast(:names AS text[])) AS wanted (relation, name)
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = wanted.relation AND a.attname = wanted.name
-"""
 
 _TYPES = """
 SELECT n.nspname, t.typname, pg_catalog.pg_get_userbyid(t.typowner),
@@ -48,9 +34,14 @@ SELECT n.nspname, t.typname, pg_catalog.pg_get_userbyid(t.typowner),
          SELECT CASE WHEN x.grantee = 0 THEN '' ELSE pg_catalog.pg_get_userbyid(x.grantee)::text END
                 || CASE WHEN x.is_grantable THEN '*' ELSE '' END
            FROM pg_catalog.aclexplode(t.typacl) x
-          WHERE x.grantee <> t.typowner
           ORDER BY 1
-       ) END
+       ) END,
+       (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+               = array_agg(e.enumlabel::text ORDER BY e.enumlabel::text COLLATE "default")
+          FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid),
+       ARRAY(SELECT pg_catalog.pg_describe_object('pg_cast'::regclass, c.oid, 0)
+               FROM pg_catalog.pg_cast c
+              WHERE c.castmethod = 'f' AND t.oid IN (c.castsource, c.casttarget))
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
  WHERE t.typtype = 'e'
@@ -63,15 +54,25 @@ class Plan:
 
     Attributes:
         wanted: what `rewrite` gave.
-        conversions: the columns whose types change.
-        types: the types that they are of now.
+        groups: the tables whose columns change, those together that have a dependent in common.
+        types: the types that the columns are of now.
         relabelled: the columns that are plain already and whose labels change.
     """
 
     wanted: Wanted
-    conversions: list[Conversion] = field(default_factory=list)
+    groups: list[list[model.Table]] = field(default_factory=list)
     types: dict[Name, TypeFacts] = field(default_factory=dict)
     relabelled: list[Relabelled] = field(default_factory=list)
+
+    @property
+    def conversions(self) -> list[Conversion]:
+        """The columns whose types change."""
+        return [
+            cast(Conversion, column.of)
+            for group in self.groups
+            for table in group
+            for column in table.columns
+        ]
 
 
 def rewrite(target: Target, settings: EnumCheckSettings, major_version: int) -> Plan:
@@ -92,188 +93,208 @@ def locate(plan: Plan, settings: EnumCheckSettings, run: Run) -> Iterable[Move]:
     for one in plan.relabelled:
         key = run.target.find(one.table.schema, one.table.name) or ""
         run.settled |= {(key, one.before.name), (key, one.after.name)}
-    over_enums = domains(run)
-    by_place = {(column.table, column.column): column for column in plan.wanted.columns}
-    found = [
-        (relation, table, column, by_place.get((key, column.name)))
-        for key, table in run.target.tables.items()
-        if (relation := run.relation(table)) is not None and relation.kind in ("r", "p")
-        if run.context.run_object_filters(
-            run.target.original(table), table.name, "table", False, None
-        )
-        for column in table.c
-        if _is_covered(relation, table, column, over_enums, settings, run)
-    ]
-    details = _details(found, run)
-    kept = []
-    for relation, table, column, wanted in found:
-        dimensions, inherited, in_tree, generated, is_key = details[relation.oid, column.name]
-        if inherited:
-            # The table that it inherits from brings it along.
-            run.column_types[relation.oid, column.name] = column.type
-            continue
-        if is_key:
-            message = (
-                f"{column.name} is of a native enum type and stays so: the table is partitioned by "
-                "it, and PostgreSQL changes no such type. Exclude it, or build the table anew"
-            )
-            _say(run, "partition-key", table, message, "refused")
-            continue
-        if generated:
-            message = (
-                f"{column.name} is generated, of a native enum type, and stays so. Exclude it, or "
-                "drop and add it in a migration of your own"
-            )
-            _say(run, "generated", table, message, "refused")
-            continue
-        kept.append((relation, table, column, wanted, dimensions, in_tree))
-    if not kept:
-        return []
-    assert run.context.connection is not None
-    general = run.settings.general
-    hanging = dependents(
-        run.context.connection,
-        [(relation.oid, column.name) for relation, _, column, *_ in kept],
-        Templates(general.lock_timeout, general.templates),
-    )
-    for (relation, table, column, wanted, dimensions, in_tree), hangs in zip(
-        kept, hanging, strict=True
-    ):
-        trouble = [f"{each.identity}: {each.trouble}" for each in hangs if each.trouble]
-        if trouble:
-            message = (
-                f"{column.name} is of a native enum type and stays so, for what depends on it "
-                f"could not be made again as it is ({'; '.join(trouble)}). Exclude it, or drop "
-                "that in a migration of your own before and make it again behind"
-            )
-            _say(run, "dependents", table, message, "refused")
-            continue
-        converted = _conversion(relation, table, column, wanted, hangs, over_enums, settings, run)
-        plan.conversions.append(replace(converted, dimensions=dimensions, in_tree=in_tree))
-    _show(plan, run)
+    found = candidates(plan.wanted, domains(run), settings, run)
+    for one_found in found:
+        # Also of those that stay as they are: Alembic could not change them.
+        run.column_types[one_found.place] = one_found.column.type
+        if one_found.wanted is not None and one_found.wanted.check is not None:
+            run.settled.add((one_found.table.key, one_found.wanted.check))
+    kept = _convertible(found, plan, run)
+    if kept:
+        plan.groups = _grouped(kept, settings, run)
+        _show(plan, run)
     return []
 
 
-def _is_covered(
-    relation: Relation,
-    table: Table,
-    column: Column[Any],
-    over_enums: dict[Name, DomainFacts],
-    settings: EnumCheckSettings,
-    run: Run,
-) -> bool:
-    enum = _enum_of(relation, column, over_enums, run)
-    if enum is None:
-        return False
-    names = names_of(table, column.name, enum, run)
-    return _is_plain(column.type, run) and covers(settings, *names)
-
-
-def _enum_of(
-    relation: Relation, column: Column[Any], over_enums: dict[Name, DomainFacts], run: Run
-) -> Name | None:
-    """The native enum type that a column of the database comes down to, None where to none."""
-    known = relation.columns.get(column.name)
-    if known is None or known.named is None:
-        return None
-    if known.named in over_enums:
-        return over_enums[known.named].enum
-    return known.named if known.named in run.catalog.enums else None
-
-
-def _is_plain(type_: TypeEngine[Any], run: Run) -> bool:
-    plain = type_.dialect_impl(run.context.dialect)
-    while isinstance(plain, TypeDecorator):
-        plain = plain.impl_instance.dialect_impl(run.context.dialect)
-    if isinstance(plain, ARRAY):
-        return _is_plain(plain.item_type, run)
-    if isinstance(plain, DOMAIN):
-        return _is_plain(plain.data_type, run)
-    return isinstance(plain, String) and getattr(plain, "native_enum", False) is False
-
-
-def _details(found: list[Any], run: Run) -> dict[tuple[int, str], tuple[Any, ...]]:
+def _convertible(found: list[Candidate], plan: Plan, run: Run) -> list[Candidate]:
+    """Those that can be converted; findings say why others cannot."""
     if not found:
-        return {}
+        return []
+    casts = _read_types({one.enum for one in found}, plan, run)
+    inherited = [one for one in found if one.parents]
+    kept: list[Candidate] = []
+    for one in found:
+        problem = _problem(one, casts, run)
+        if problem is not None:
+            code, message = problem
+            if code:
+                _refuse(run, code, one, message)
+        elif not one.parents:
+            kept.append(one)
+    reached = {one.place for one in kept}
+    while True:  # a table may inherit what another one inherits
+        reaching = {
+            one.place
+            for one in inherited
+            if {(parent, one.column.name) for parent in one.parents} <= reached
+            and len(one.parents) == 1
+        }
+        if reaching <= reached:
+            break
+        reached |= reaching
+    for one in inherited:
+        if one.place not in reached:
+            message = (
+                "is inherited from a table whose column is not converted, or from several; convert "
+                "these too, or exclude it"
+            )
+            _refuse(run, "inherited", one, message)
+        elif one.wanted is not None and one.wanted.check is not None:
+            # Its own CHECK comes with the others.
+            run.settled.discard((one.table.key, one.wanted.check))
+    return kept
+
+
+def _problem(one: Candidate, casts: dict[Name, list[str]], run: Run) -> tuple[str, str] | None:
+    """Code and message of what keeps a column from being converted; no code where nobody asks."""
+    if is_excluded(one, run):
+        return "", ""
+    if run.moves:
+        return "moves", (
+            "the revision moves tables or types to another schema, all or nothing; the conversion "
+            "comes with the next autogenerate, once they are there"
+        )
+    if one.is_key:
+        return "partition-key", (
+            "the table is partitioned by it, and PostgreSQL changes no such type. Exclude it, or "
+            "build the table anew"
+        )
+    if one.generated:
+        return "generated", (
+            "it is generated. Exclude it, or drop and add it in a migration of your own"
+        )
+    if casts[one.enum]:
+        return "casts", (
+            f"the type has casts of its own ({', '.join(casts[one.enum])}), so its values would "
+            "not come through as they are, or what is cast be something else. Drop the casts"
+        )
+    plain = one.column.type.dialect_impl(run.context.dialect)
+    if one.domain is None and isinstance(plain, ARRAY) != bool(one.dimensions):
+        return "dimensions", (
+            "the models have a single value where the database has an array, or the other way "
+            "round. Change one of them first"
+        )
+    length = getattr(plain.item_type if isinstance(plain, ARRAY) else plain, "length", None)
+    longest = max(run.catalog.enums[one.enum], key=len, default="")
+    if length is not None and len(longest) > length:
+        return "too-short", (
+            f"{longest!r} does not fit a VARCHAR({length}). Give the model a greater length"
+        )
+    return None
+
+
+def _grouped(
+    kept: list[Candidate], settings: EnumCheckSettings, run: Run
+) -> list[list[model.Table]]:
     assert run.context.connection is not None
-    given = {
-        "tables": [relation.oid for relation, *_ in found],
-        "names": [column.name for _, _, column, _ in found],
-    }
-    rows = run.context.connection.execute(text(_COLUMNS), given)
-    return {(oid, name): tuple(rest) for oid, name, *rest in rows}
+    general = run.settings.general
+    templates = Templates(general.lock_timeout, general.templates)
+    hanging = dependents(run.context.connection, [one.place for one in kept], templates)
+    conversions = {}
+    for one, hangs in zip(kept, hanging, strict=True):
+        trouble = [f"{each.identity}: {each.trouble}" for each in hangs if each.trouble]
+        if trouble:
+            message = (
+                f"what depends on it could not be made again as it is ({'; '.join(trouble)}). "
+                "Exclude it, or drop that in a migration of your own before, and make it again "
+                "behind"
+            )
+            _refuse(run, "dependents", one, message)
+        else:
+            conversions[one.place] = (one, _conversion(one, hangs, settings, run))
+    groups = groups_of([conversion for _, conversion in conversions.values()])
+    if settings.strategy == "rewrite":
+        return groups
+    plain = "text" if settings.storage == "text" else "character varying"
+    groups = [shadow_indexes(run.context.connection, group, templates, plain) for group in groups]
+    if settings.strategy == "auto":
+        return groups
+    possible = []
+    for group in groups:
+        obstacles = [f"{table.name} has {table.obstacle}" for table in group if table.obstacle]
+        if not obstacles:
+            possible.append(group)
+            continue
+        for table in group:
+            for column in table.columns:
+                message = (
+                    f"it cannot be converted while writes go on: {'; '.join(obstacles)}. Take "
+                    'strategy = "auto" or "rewrite", which write the table anew under a lock'
+                )
+                _refuse(run, "not-online", conversions[table.oid, column.of.column][0], message)
+    return possible
 
 
 def _conversion(
-    relation: Relation,
-    table: Table,
-    column: Column[Any],
-    wanted: EnumColumn | None,
-    hangs: tuple[Dependent, ...],
-    over_enums: dict[Name, DomainFacts],
-    settings: EnumCheckSettings,
-    run: Run,
+    one: Candidate, hangs: tuple[Dependent, ...], settings: EnumCheckSettings, run: Run
 ) -> Conversion:
-    enum = _enum_of(relation, column, over_enums, run)
-    named = relation.columns[column.name].named
-    assert enum is not None and named is not None
-    over = over_enums.get(named)
-    check = (wanted.check, wanted.condition) if wanted is not None and wanted.check else None
-    domain = None if over is None else over.becoming(column, check)
-    labels = run.catalog.enums[enum]
+    wanted, table, column = one.wanted, one.table, one.column
     plain = column.type.dialect_impl(run.context.dialect)
     element = plain.item_type if isinstance(plain, ARRAY) else column.type
-    renames = renames_for(settings, *names_of(table, column.name, enum, run))
+    renames = renames_for(settings, *names_of(table, column.name, one.enum, run))
+    labels = run.catalog.enums[one.enum]
+    check = None
+    if wanted is not None and wanted.check is not None:
+        check = (wanted.check, wanted.condition)
+    domain = None if one.domain is None else one.domain.becoming(column, check)
+    if domain is not None:
+        check = None
     return Conversion(
-        relation=relation.oid,
+        relation=one.relation.oid,
         table=TableName.of(table),
         column=column.name,
-        enum=enum,
+        enum=one.enum,
         labels=labels,
         values=None if wanted is None else wanted.values,
         element=element.compile(dialect=DIALECT),
-        check=None if wanted is None or domain is not None else wanted.check,
-        condition=None if wanted is None or domain is not None else wanted.condition,
+        check=None if check is None else check[0],
+        condition=None if check is None else check[1],
+        dimensions=one.dimensions,
+        in_tree=one.in_tree,
         domain=domain,
         renames=tuple((old, new) for old, new in renames.items() if old in labels),
         dependents=hangs,
     )
 
 
-def _show(plan: Plan, run: Run) -> None:
-    """Has everything else compare with the columns as they will be."""
+def _read_types(used: set[Name], plan: Plan, run: Run) -> dict[Name, list[str]]:
+    """Fills in what else the types have; gives the casts of each that a function makes."""
     assert run.context.connection is not None
-    known = run.context.connection.execute(text(_TYPES))
-    used = {conversion.enum for conversion in plan.conversions}
-    for schema, name, owner, comment, grants in known:
+    casts = {}
+    for row in run.context.connection.execute(text(_TYPES)):
+        schema, name, owner, comment, grants, sorts_same, made = row
         if (schema, name) in used:
+            labels = run.catalog.enums[schema, name]
             plan.types[schema, name] = TypeFacts(
-                run.catalog.enums[schema, name], owner, comment, _grants(grants)
+                labels, owner, comment, _grants(grants), bool(sorts_same)
             )
+            casts[schema, name] = list(made)
+    return casts
+
+
+def _show(plan: Plan, run: Run) -> None:
+    """Has everything else compare with the columns as they will be, and says what changes."""
+    used = {conversion.enum for conversion in plan.conversions}
+    plan.types = {name: facts for name, facts in plan.types.items() if name in used}
     for conversion in plan.conversions:
         table = run.target.table(
             run.target.find(conversion.table.schema, conversion.table.name) or ""
         )
-        wanted = next(column for column in table.c if column.name == conversion.column)
-        run.column_types[conversion.relation, conversion.column] = wanted.type
         if conversion.domain is not None:
             name = conversion.domain.name
             run.domain_types[str(name.schema), name.name] = conversion.domain.base
             if conversion.domain.check is not None:
                 run.settled.add((str(name), conversion.domain.check[0]))
-        if conversion.check is not None:
-            run.settled.add((table.key, conversion.check))
-        _warn(conversion, table, run)
-    moved = {(move.schema, move.name): (move.to, move.name) for move in run.moves}
+        _warn(conversion, table, plan, run)
     path = run.catalog.schemas_on_path
     names = {}
     for enum in used:
         seen = next((schema for schema in path if (schema, enum[1]) in run.catalog.enums), None)
-        names[enum] = names[moved.get(enum, enum)] = seen == enum[0]
+        names[enum] = seen == enum[0]
     run.retyped = lambda expression: retyped(expression, names)
 
 
-def _warn(conversion: Conversion, table: Table, run: Run) -> None:
+def _warn(conversion: Conversion, table: Table, plan: Plan, run: Run) -> None:
     if conversion.values is None:
         message = (
             f"{conversion.column} is a String in the models and of the type {conversion.type} in "
@@ -281,10 +302,10 @@ def _warn(conversion: Conversion, table: Table, run: Run) -> None:
             "it an Enum or a Literal, or a CheckConstraint, to keep that"
         )
         _say(run, "unchecked", table, message, "warning")
-    if conversion.values is not None:
+    else:
         _suggest_renames(conversion, table, run)
     ordered = conversion.ordered_by
-    if conversion.changes_order and ordered:
+    if ordered and not plan.types[conversion.enum].sorts_same:
         message = (
             f"{conversion.column}: its values sorted as the labels stand in {conversion.type}, and "
             "will sort as text. ORDER BY, <, > and max() on it give something else, in the "
@@ -306,11 +327,16 @@ def _suggest_renames(conversion: Conversion, table: Table, run: Run) -> None:
         _say(run, "label-gone", table, message, "info")
 
 
+def _refuse(run: Run, code: str, one: Candidate, why: str) -> None:
+    message = f"{one.column.name} stays of the type {'.'.join(one.enum)}: {why}"
+    _say(run, code, one.table, message, "refused")
+
+
 def _say(run: Run, code: str, table: Table, message: str, severity: Severity) -> None:
     run.findings.append(Finding(NAME, code, table.key, message, severity))
 
 
-def _grants(listed: list[str] | None) -> tuple[tuple[str, bool], ...] | None:
+def _grants(listed: list[Any] | None) -> tuple[tuple[str, bool], ...] | None:
     if listed is None:
         return None
     return tuple((role.removesuffix("*"), role.endswith("*")) for role in listed)
