@@ -19,10 +19,15 @@ _VALUE = (
 )
 _UNNAMED = re.sub(r"\?P<\w+>", "?:", _VALUE)
 _SUBJECT = rf"(?P<column>{_COLUMN})|\((?P<cast>{_COLUMN})\)::(?P<as>[a-z ]+)(?:\[\])?"
+_NULLABLE = (
+    rf"array_replace\((?P<nullable>{_COLUMN}), NULL::{_TYPE}, (?P<filling>{_STRING})::{_TYPE}\)"
+)
+"""An array whose elements may be NULL: the one that stands in for them is allowed too."""
+
 _OPERATOR = r"(?:{0}|OPERATOR\({1}\.{0}\))"
 _EQUALS = _OPERATOR.format("=", _COLUMN)
 _LISTED = re.compile(
-    rf"\((?:{_SUBJECT}) (?:(?P<single>{_EQUALS}) (?P<value>{_UNNAMED})"
+    rf"\((?:{_SUBJECT}|{_NULLABLE}) (?:(?P<single>{_EQUALS}) (?P<value>{_UNNAMED})"
     rf"|{_EQUALS} ANY \((?:ARRAY\[(?P<any>{_UNNAMED}(?:, {_UNNAMED})*)\]"
     rf"|(?P<array>{_STRING})::[\w. ]+\[\])\)"
     rf"|<@ (?:ARRAY\[(?P<within>{_UNNAMED}(?:, {_UNNAMED})*)\]"
@@ -41,6 +46,7 @@ class Allowed:
         column: the name of the column.
         operator: "=" where its value is one of them, "<@" where all its elements are.
         kind: the type in which they are compared; "text" for varchar too.
+        nulls: whether an element may be NULL.
         values: what is allowed.
     """
 
@@ -48,6 +54,7 @@ class Allowed:
     operator: Literal["=", "<@"]
     kind: str
     values: frozenset[str]
+    nulls: bool = False
 
 
 def allowed(meaning: str) -> Allowed | None:
@@ -78,12 +85,14 @@ def allowed(meaning: str) -> Allowed | None:
                 kinds.add(_kind(one["type"]))
     if len(kinds) != 1:
         return None
-    column = match["column"] or match["cast"]
+    if match["nullable"] and (operator == "=" or _unquoted(match["filling"]) not in values):
+        return None
+    column = match["column"] or match["cast"] or match["nullable"]
     if column.startswith('"'):
         column = column[1:-1].replace('""', '"')
     if match["as"] not in (None, "text", "character varying"):
         return None
-    return Allowed(column, operator, kinds.pop(), frozenset(values))
+    return Allowed(column, operator, kinds.pop(), frozenset(values), bool(match["nullable"]))
 
 
 def _kind(type_: str) -> str:
