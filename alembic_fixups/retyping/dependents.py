@@ -16,24 +16,18 @@ from alembic_fixups.catalog import SUCCESSOR_MARK
 from alembic_fixups.rendering.templates import Templates
 from alembic_fixups.retyping.model import ShadowIndex, Table
 
-_FUNCTIONS = {
-    "format": "pg_temp.fixup_format(text, text[])",
-    "as_text": "pg_temp.fixup_as_text(text, text[], text)",
-    "bare": "pg_temp.fixup_bare(text)",
-    "grant": "pg_temp.fixup_grant(text, text, aclitem[])",
-    "dependents": "pg_temp.fixup_dependents(oid[], text[])",
-    "take_down": "pg_temp.fixup_take_down(oid[], text[])",
-    "put_back": "pg_temp.fixup_put_back(oid[], text[], text[], jsonb, oid[])",
-    "renew_domain": "pg_temp.fixup_renew_domain(oid, text, text[], jsonb, text)",
-    "clear": "pg_temp.fixup_clear(oid)",
-    "is_filled": "pg_temp.fixup_is_filled(regclass)",
-    "shadow_checks": "pg_temp.fixup_shadow_checks",
-    "domain_checks": "pg_temp.fixup_domain_checks(oid)",
-    "shadow_indexes": "pg_temp.fixup_shadow_indexes(oid, text[], text[], text[], text[])",
+_ALWAYS = (
+    *("format", "as_text", "bare", "grant", "dependents", "take_down", "put_back"),
+    *("is_of", "outside", "clear"),
+)
+_BY_SUCCESSOR = ("is_filled", "obstacles", "fill", "shadow_checks")
+_TO_READ = {
+    "as_text": "fixup_as_text(text, text[], text)",
+    "dependents": "fixup_dependents(oid[], text[])",
+    "domain_checks": "fixup_domain_checks(oid)",
+    "shadow_indexes": "fixup_shadow_indexes(oid, text[], text[], text[], text[])",
 }
-_IN_PLACE = ("format", "as_text", "bare", "grant", "dependents", "take_down", "put_back", "clear")
-_BY_SUCCESSOR = ("is_filled", "shadow_checks")
-_TO_READ = ("as_text", "dependents", "domain_checks", "shadow_indexes")
+"""The functions that read the catalog, with their signatures."""
 
 _ALL = """
 SELECT wanted.number, d.kind, d.identity, d.survives, d.make, d.trouble
@@ -85,7 +79,7 @@ def functions(templates: Templates, plain: str, *, online: bool, domains: bool) 
     Takes the type that casts to the old ones are turned into, whether a column is changed by way of
     a successor, and whether a domain changes.
     """
-    names = [*_IN_PLACE, *(["renew_domain"] if domains else []), *(_BY_SUCCESSOR if online else [])]
+    names = [*_ALWAYS, *(["renew_domain"] if domains else []), *(_BY_SUCCESSOR if online else [])]
     return tuple(_defining(name, templates, plain) for name in names)
 
 
@@ -148,8 +142,8 @@ def defined(connection: Connection, templates: Templates, plain: str = "text") -
     for name in _TO_READ:
         connection.exec_driver_sql(_defining(name, templates, plain))
     yield
-    for name in reversed(_TO_READ):
-        connection.execute(text(f"DROP FUNCTION {_FUNCTIONS[name]}"))
+    for signature in _TO_READ.values():
+        connection.execute(text(f"DROP FUNCTION pg_temp.{signature}"))
 
 
 def connected(groups: Iterable[tuple[int, Iterable[str]]]) -> list[list[int]]:

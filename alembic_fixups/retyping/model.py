@@ -210,6 +210,18 @@ class Table:
         )
 
     @property
+    def assignments(self) -> str:
+        """What fills a row called ``fixup_row``."""
+        return ", ".join(f"{_quoted(one.shadow)} = {one.row_value}" for one in self.columns)
+
+    @property
+    def unfilled(self) -> str:
+        """Whether a row called ``fixup_row`` has yet to be filled."""
+        return " OR ".join(
+            f"{one.row_shadow} IS DISTINCT FROM {one.row_value}" for one in self.columns
+        )
+
+    @property
     def condition(self) -> str:
         """When the trigger fires: always, but it depends on the successors that way."""
         return " OR ".join(f"NEW.{_quoted(one.shadow)} IS NULL OR true" for one in self.columns)

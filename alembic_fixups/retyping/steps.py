@@ -114,7 +114,7 @@ def _prepared(templates: Templates, table: Table, small: str | None) -> Iterator
         types=table.types,
     )
     yield templates.step(
-        "retyping/fill.sql.j2",
+        "retyping/fill_step.sql.j2",
         f"{table.name}: fill the rows that were there, {BATCH} pages a transaction. Stopped and "
         "run again, it passes over what is filled.",
         f"the rows of {BATCH} pages of {table.name} at a time, for some milliseconds; rows that "

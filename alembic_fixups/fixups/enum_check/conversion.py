@@ -27,6 +27,7 @@ class TypeFacts:
         labels: its labels in their order.
         owner: the role that owns it.
         comment: its comment, "" where there is none.
+        array_comment: the comment on the type of its arrays, where schema-prefix keeps its notes.
         grants: the roles, "" for PUBLIC, that may use it, each with whether they may grant that;
             None where its privileges are the default ones.
         sorts_same: whether the labels as text sort as they stand in the type.
@@ -35,6 +36,7 @@ class TypeFacts:
     labels: tuple[str, ...]
     owner: str
     comment: str
+    array_comment: str
     grants: tuple[tuple[str, bool], ...] | None
     sorts_same: bool
 
@@ -104,28 +106,8 @@ class Conversion:
     @property
     def is_old(self) -> str:
         """An SQL condition: whether it is still an enum."""
-        type_ = self.type.text
-        if self.domain is not None:
-            domain = self.domain.name.text
-            return (
-                "EXISTS (\n"
-                "  SELECT FROM pg_attribute JOIN pg_type AS d"
-                f" ON d.oid = to_regtype({domain}) AND d.oid IN (atttypid, (\n"
-                "    SELECT typelem FROM pg_type WHERE oid = atttypid\n"
-                "  ))\n"
-                f"   WHERE attrelid = to_regclass({self.table.text})"
-                f" AND attname = {quoting.literal(self.column)}\n"
-                f"     AND d.typbasetype IN (to_regtype({type_}), to_regtype({type_} || '[]'))\n"
-                ")"
-            )
-        return (
-            "EXISTS (\n"
-            "  SELECT FROM pg_attribute\n"
-            f"   WHERE attrelid = to_regclass({self.table.text})"
-            f" AND attname = {quoting.literal(self.column)}\n"
-            f"     AND atttypid IN (to_regtype({type_}), to_regtype({type_} || '[]'))\n"
-            ")"
-        )
+        table, column = self.table.text, quoting.literal(self.column)
+        return f"pg_temp.fixup_is_of({table}, {column}, {self.type.text})"
 
     def value(self, name: str | None = None) -> str:
         """The new value, from the old; *name* is SQL of the column."""

@@ -66,7 +66,6 @@ def replace(
             (),
             tuple(step for group in plan.groups for step in _converted_again(templates, group)),
             headings=("", "begins with what a downgrade before this one has undone already"),
-            functions=replacement.early[0].functions,
         )
     ]
     look_back = templates.step(
@@ -84,6 +83,7 @@ def replace(
             tuple(step for unit in types for step in unit.upgrade),
             (look_back, *(step for unit in types for step in unit.downgrade)),
             headings=("drops what is not needed any more", "begins"),
+            functions=replacement.early[0].functions,
         )
     ]
     return replacement

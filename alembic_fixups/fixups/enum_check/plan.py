@@ -260,13 +260,18 @@ def _conversion(
 def _read_types(used: set[Name], plan: Plan, run: Run) -> dict[Name, list[str]]:
     """Fills in what else the types have; gives the casts of each that a function makes."""
     assert run.context.connection is not None
-    casts = {}
+    casts, notes = {}, run.catalog.array_comments
     for row in run.context.connection.execute(text(_TYPES)):
         schema, name, owner, comment, grants, sorts_same, made = row
         if (schema, name) in used:
             labels = run.catalog.enums[schema, name]
             plan.types[schema, name] = TypeFacts(
-                labels, owner, comment, _grants(grants), bool(sorts_same)
+                labels,
+                owner,
+                comment,
+                notes.get((schema, name), ""),
+                _grants(grants),
+                bool(sorts_same),
             )
             casts[schema, name] = list(made)
     return casts

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -18,6 +20,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from alembic_fixups import scratch
+from alembic_fixups.comparator import collect_runs
 from alembic_fixups.retyping.steps import LOCK
 from tests.fixups.enum_check.cases import settings
 from tests.laws import snapshot
@@ -26,6 +29,8 @@ from tests.projects import Project
 pytestmark = pytest.mark.postgres(16)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+ROOT = Path(__file__).parents[3]
 
 # Each is in the statements of one step only.
 FILL, CHECKS, SWAP = "fixup_todo", "is_not_null boolean;", "renamed jsonb"
@@ -83,7 +88,7 @@ class Database:
             " UNION ALL SELECT conname FROM pg_constraint WHERE conname LIKE 'fixup%'"
             " UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'fixup_new%'"
             " UNION ALL SELECT attname FROM pg_attribute WHERE attname LIKE 'fixup_new%'"
-            "   AND NOT attisdropped AND attrelid::regclass::text NOT LIKE 'pg_%'"
+            "   AND NOT attisdropped AND attrelid = 't'::regclass"
         )
 
     def revise(self) -> str:
@@ -94,12 +99,21 @@ class Database:
         """An upgrade that ends before a step."""
         with pytest.raises(Stopped), before_statement(at, stop):
             self.project.upgrade()
+        self.end_sessions()
 
     def refused(self) -> str:
         """The message with which the upgrade stops."""
         with pytest.raises(DBAPIError) as caught:
             self.project.upgrade()
+        self.end_sessions()
         return str(caught.value.orig)
+
+    def end_sessions(self) -> None:
+        """Ends what a process that ends would; the engine of env.py keeps its connection."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
     def refused_unchanged(self) -> str:
         """The same, and nothing has been changed."""
@@ -238,7 +252,9 @@ TOUCH = (
 
 
 def test_triggers_that_are_enabled_always_are_refused(make: Make) -> None:
-    database = make(table(), TOUCH.format(name="touch") + "ALTER TABLE t ENABLE ALWAYS TRIGGER touch")
+    database = make(
+        table(), TOUCH.format(name="touch") + "ALTER TABLE t ENABLE ALWAYS TRIGGER touch"
+    )
     message = database.refused_unchanged()
     assert "triggers that would fire as the rows are filled: touch" in message
 
@@ -283,9 +299,22 @@ def test_a_publication_without_an_identity_is_refused(make: Make) -> None:
 OF_MOOD = "CREATE FUNCTION ok(mood) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT true';"
 
 
-def test_a_check_with_a_function_of_the_enum_is_refused(make: Make) -> None:
+def test_a_check_with_a_function_of_the_enum_leaves_the_column_as_it_is(make: Make) -> None:
     database = make(table(), f"{ONE}; {OF_MOOD} ALTER TABLE t ADD CONSTRAINT k CHECK (ok(status))")
-    assert "the check k of t cannot be made again" in database.refused_unchanged()
+    with collect_runs() as runs:
+        assert "op." not in database.revise()
+    assert [finding.code for finding in runs[0].findings] == ["dependents"]
+    assert "function public.ok(public.mood)" in runs[0].findings[0].message
+
+
+def test_such_a_check_that_the_revision_does_not_know_is_refused(make: Make) -> None:
+    database = make(table(), f"{ONE}; {OF_MOOD}")
+    database.revise()
+    database.execute("ALTER TABLE t ADD CONSTRAINT k CHECK (ok(status))")
+    before = database.snapshot()
+    message = database.refused()
+    assert "what could not be made again as it is: constraint k on table public.t" in message
+    assert database.snapshot() == before
 
 
 @pytest.fixture
@@ -455,46 +484,77 @@ def test_without_any_fixup_the_successor_is_not_dropped_from_under_its_trigger(m
 # At the same time
 
 
-def waiting(database: Database, several: int) -> None:
-    """Until so many sessions of the database wait for a lock."""
-    deadline = time.monotonic() + 20
-    while (
-        len(
-            database.values(
-                "SELECT pid FROM pg_stat_activity"
-                " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-        )
-        < several
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def another_upgrade(database: Database) -> subprocess.Popen[str]:
+    """The same upgrade in a process of its own, as Alembic is not made for threads."""
+    url = database.project.url.render_as_string(hide_password=False)
+    code = (
+        "import pathlib; from sqlalchemy import make_url; from tests.projects import Project;"
+        f"Project(pathlib.Path({str(database.project.folder)!r}), make_url({url!r})).upgrade()"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
 
 
 def test_a_second_upgrade_at_the_same_time_is_refused(make: Make) -> None:
     database = make(table(), MANY)
     database.revise()
-    failed: list[BaseException] = []
+    second: list[subprocess.Popen[str]] = []
 
-    def upgrade() -> None:
-        try:
-            database.project.upgrade()
-        except DBAPIError as error:
-            failed.append(error)
+    def start() -> None:
+        second.append(another_upgrade(database))
+        assert "another session is changing the columns of t" in second[0].communicate()[1]
 
-    with scratch.connect(database.project.url) as holder:
-        with before_statement(SWAP, lambda: holder.execute("BEGIN; LOCK TABLE t IN SHARE MODE")):
-            first = threading.Thread(target=upgrade)
-            first.start()
-            waiting(database, 1)
-        message = database.refused()
-        holder.execute("ROLLBACK")
-        first.join(30)
-    assert "another session is changing the columns of t" in message
-    assert failed == []
+    with before_statement(SWAP, start):
+        database.project.upgrade()
+    assert second[0].returncode == 1
     database.is_done()
     locks = f"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = {LOCK}"
     assert database.values(locks) == []
+
+
+SLOW_END = """
+CREATE FUNCTION wait() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); END';
+CREATE EVENT TRIGGER wait ON ddl_command_start WHEN TAG IN ('DROP FUNCTION')
+  EXECUTE FUNCTION wait();
+"""
+
+
+def test_a_second_upgrade_that_begins_during_the_swap_does_not_begin_anew(make: Make) -> None:
+    database = make(table(), f"{MANY}; {SLOW_END}")
+    database.revise()
+    second: list[subprocess.Popen[str]] = []
+    url = database.project.url
+
+    def start() -> None:
+        def late() -> None:
+            with scratch.connect(url) as connection:
+                waits = f"SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                while not connection.execute(waits).fetchall():
+                    time.sleep(0.01)
+            second.append(another_upgrade(database))
+
+        threading.Thread(target=late).start()
+
+    with before_statement(SWAP, start):
+        database.project.upgrade()
+    second[0].communicate()
+    database.execute("DROP EVENT TRIGGER wait")
+    database.is_done()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a session-level advisory lock stays with a connection that a pool keeps",
+)
+def test_a_process_that_goes_on_can_run_a_refused_upgrade_again(make: Make) -> None:
+    database = make(table(), "CREATE RULE r AS ON UPDATE TO t DO INSTEAD NOTHING")
+    database.revise()
+    with pytest.raises(DBAPIError) as kept:  # and with it the engine of env.py
+        database.project.upgrade()
+    assert CANNOT in str(kept.value)
+    database.execute("DROP RULE r ON t")
+    database.project.upgrade()
 
 
 def test_a_database_whose_default_is_repeatable_read(make: Make) -> None:
@@ -579,7 +639,9 @@ def test_a_comment_on_not_null_is_kept_on_18(make: Make, strategy: str) -> None:
 @pytest.mark.postgres(18)
 @pytest.mark.parametrize("kind", ["NOT VALID", "NO INHERIT"])
 def test_not_null_that_is_not_valid_is_refused_on_18(make: Make, kind: str) -> None:
-    setup = f"{ONE}; ALTER TABLE t ALTER status DROP NOT NULL, ADD CONSTRAINT nn NOT NULL status {kind}"
+    setup = (
+        f"{ONE}; ALTER TABLE t ALTER status DROP NOT NULL, ADD CONSTRAINT nn NOT NULL status {kind}"
+    )
     database = make(table(null=False), setup)
     assert "NOT NULL constraints that are NOT VALID or NO INHERIT: nn" in (
         database.refused_unchanged()
