@@ -18,9 +18,11 @@ from alembic_fixups.retyping.model import ShadowIndex, Table
 
 _ALWAYS = (
     *("format", "as_text", "bare", "grant", "dependents", "take_down", "put_back"),
-    *("is_of", "outside", "clear"),
+    *("is_of", "outside", "look", "clear"),
 )
-_BY_SUCCESSOR = ("is_filled", "obstacles", "fill", "shadow_checks")
+_BY_SUCCESSOR = (
+    *("is_filled", "obstacles", "fill", "guard", "shadow_checks", "ready", "exchange"),
+)
 _TO_READ = {
     "as_text": "fixup_as_text(text, text[], text)",
     "dependents": "fixup_dependents(oid[], text[])",
