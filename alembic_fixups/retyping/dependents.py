@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from alembic_fixups.catalog import SUCCESSOR_MARK
 from alembic_fixups.rendering.templates import Templates
+from alembic_fixups.report import Refused
 from alembic_fixups.retyping.model import ShadowIndex, Table
 
 _ALWAYS = (
@@ -140,9 +142,19 @@ def _defining(name: str, templates: Templates, plain: str) -> str:
 
 @contextmanager
 def defined(connection: Connection, templates: Templates, plain: str = "text") -> Iterator[None]:
-    """Has the functions that read the catalog inside the block."""
-    for name in _TO_READ:
-        connection.exec_driver_sql(_defining(name, templates, plain))
+    """Has the functions that read the catalog inside the block.
+
+    Raises:
+        Refused: the session is not allowed to make temporary functions.
+    """
+    try:
+        for name in _TO_READ:
+            connection.exec_driver_sql(_defining(name, templates, plain))
+    except DBAPIError as error:
+        raise Refused(
+            "what depends on the columns cannot be read: the session has to be allowed to make "
+            f"temporary functions ({str(error.orig).splitlines()[0]})"
+        ) from error
     yield
     for signature in _TO_READ.values():
         connection.execute(text(f"DROP FUNCTION pg_temp.{signature}"))
