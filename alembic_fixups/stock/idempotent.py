@@ -179,7 +179,10 @@ class _Guard:
     def _add_column(self, operation: ops.AddColumnOp) -> list[ops.MigrateOperation]:
         column = operation.column
         add = copy(operation)
-        add.if_not_exists = True
+        relation = self._run.catalog.find(operation.schema, operation.table_name)
+        # One that is there, and that a filter of env.py hides, would not be added, but dropped with
+        # its values in the downgrade: let it fail.
+        add.if_not_exists = relation is None or column.name not in relation.columns
         add.column, checks = self._without_checks(column, operation.table_name, operation.schema)
         add.column = self._enums.in_column(add.column)
         return [*self._enums.creating([column]), add, *checks]

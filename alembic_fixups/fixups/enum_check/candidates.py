@@ -24,6 +24,22 @@ SELECT a.attrelid, a.attname, a.attndims, a.attgenerated <> '',
                JOIN pg_catalog.pg_attribute p
                  ON p.attrelid = i.inhparent AND p.attname = a.attname AND NOT p.attisdropped
               WHERE i.inhrelid = a.attrelid),
+       ARRAY(WITH RECURSIVE tree AS (
+               SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = a.attrelid
+               UNION
+               SELECT i.inhrelid FROM pg_catalog.pg_inherits i
+                 JOIN tree ON i.inhparent = tree.inhrelid
+             )
+             SELECT tree.inhrelid::int8 FROM tree),
+       EXISTS (WITH RECURSIVE tree AS (
+                 SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = a.attrelid
+                 UNION
+                 SELECT i.inhrelid FROM pg_catalog.pg_inherits i
+                   JOIN tree ON i.inhparent = tree.inhrelid
+               )
+               SELECT FROM tree
+                 JOIN pg_catalog.pg_attribute c
+                   ON c.attrelid = tree.inhrelid AND c.attname = a.attname AND c.attinhcount > 1),
        EXISTS (SELECT FROM pg_catalog.pg_partition_tree(a.attrelid) t
                 WHERE strpos(pg_catalog.pg_get_partkeydef(t.relid),
                              pg_catalog.quote_ident(a.attname)) > 0)
@@ -45,6 +61,8 @@ class Candidate:
         generated: whether it is a generated column.
         in_tree: whether its table has partitions, is one, or inherits or is inherited from.
         parents: OIDs of the tables that it inherits the column from.
+        children: OIDs of the tables that inherit from it, or its partitions.
+        is_shared: whether one of these inherits the column from several tables.
         is_key: whether the table, or a partition of it, is partitioned by it.
     """
 
@@ -58,6 +76,8 @@ class Candidate:
     generated: bool = False
     in_tree: bool = False
     parents: tuple[int, ...] = ()
+    children: tuple[int, ...] = ()
+    is_shared: bool = False
     is_key: bool = False
 
     @property
@@ -127,7 +147,7 @@ def _relation(table: Table, run: Run) -> Relation | None:
 
 
 def _with_details(one: Candidate, details: list[Any]) -> Candidate:
-    dimensions, generated, in_tree, parents, is_key = details
+    dimensions, generated, in_tree, parents, children, is_shared, is_key = details
     return Candidate(
         one.relation,
         one.table,
@@ -139,6 +159,8 @@ def _with_details(one: Candidate, details: list[Any]) -> Candidate:
         generated,
         in_tree,
         tuple(parents),
+        tuple(children),
+        is_shared,
         is_key,
     )
 

@@ -33,8 +33,9 @@ SELECT n.nspname, t.typname, pg_catalog.pg_get_userbyid(t.typowner),
        CASE WHEN t.typacl IS NOT NULL THEN ARRAY(
          SELECT CASE WHEN x.grantee = 0 THEN '' ELSE pg_catalog.pg_get_userbyid(x.grantee)::text END
                 || CASE WHEN x.is_grantable THEN '*' ELSE '' END
-           FROM pg_catalog.aclexplode(t.typacl) x
-          ORDER BY 1
+           FROM pg_catalog.aclexplode(t.typacl) WITH ORDINALITY
+               AS x (grantor, grantee, privilege_type, is_grantable, place)
+          ORDER BY x.place
        ) END,
        (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
                = array_agg(e.enumlabel::text ORDER BY e.enumlabel::text COLLATE "default")
@@ -111,10 +112,23 @@ def _convertible(found: list[Candidate], plan: Plan, run: Run) -> list[Candidate
     if not found:
         return []
     casts = _read_types({one.enum for one in found}, plan, run)
+    known = {
+        relation.oid for table in run.target.tables.values() if (relation := run.relation(table))
+    }
+    asked = {one.place for one in found if not is_excluded(one, run)}
     inherited = [one for one in found if one.parents]
     kept: list[Candidate] = []
     for one in found:
+        below = {(child, one.column.name) for child in one.children if child in known}
         problem = _problem(one, casts, run)
+        if problem is None and (one.is_shared or not below <= asked):
+            problem = (
+                "inherited",
+                (
+                    "a table that inherits it is excluded, or inherits it from several tables. "
+                    "Include all of them, or exclude all"
+                ),
+            )
         if problem is not None:
             code, message = problem
             if code:

@@ -33,7 +33,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 ROOT = Path(__file__).parents[3]
 
 # Each is in the statements of one step only.
-FILL, CHECKS, SWAP = "fixup_todo", "is_not_null boolean;", "renamed jsonb"
+FILL = "CALL pg_temp.fixup_fill("
+CHECKS, SWAP = "PERFORM pg_temp.fixup_guard(", "PERFORM pg_temp.fixup_exchange("
 
 TABLE = """
 metadata = MetaData()
@@ -315,7 +316,7 @@ def test_such_a_check_that_the_revision_does_not_know_is_refused(make: Make) -> 
     database.execute("ALTER TABLE t ADD CONSTRAINT k CHECK (ok(status))")
     before = database.snapshot()
     message = database.refused()
-    assert "what could not be made again as it is: constraint k on table public.t" in message
+    assert "t.status could not be made again as it is: constraint k on table public.t" in message
     assert database.snapshot() == before
 
 
@@ -486,16 +487,34 @@ def test_without_any_fixup_the_successor_is_not_dropped_from_under_its_trigger(m
 # At the same time
 
 
-def another_upgrade(database: Database) -> subprocess.Popen[str]:
+UPGRADE = """
+import pathlib, sys, time
+from sqlalchemy import Engine, event, make_url
+from alembic_fixups import scratch
+from tests.projects import Project
+
+folder, url, wait = pathlib.Path(sys.argv[1]), make_url(sys.argv[2]), sys.argv[3]
+
+@event.listens_for(Engine, "before_cursor_execute")
+def look(own, cursor, statement, *_):
+    if wait and wait in statement and not (folder / "waits").exists():
+        (folder / "waits").touch()
+        with scratch.connect(url) as connection:
+            sleeps = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+            while not connection.execute(sleeps).fetchall():
+                time.sleep(0.01)
+
+Project(folder, url).upgrade()
+"""
+"""Waits before a step until another session sleeps."""
+
+
+def another_upgrade(database: Database, wait: str = "") -> subprocess.Popen[str]:
     """The same upgrade in a process of its own, as Alembic is not made for threads."""
-    url = database.project.url.render_as_string(hide_password=False)
-    code = (
-        "import pathlib; from sqlalchemy import make_url; from tests.projects import Project;"
-        f"Project(pathlib.Path({str(database.project.folder)!r}), make_url({url!r})).upgrade()"
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=ROOT
-    )
+    project = database.project
+    url = project.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", UPGRADE, str(project.folder), url, wait]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def test_a_second_upgrade_at_the_same_time_is_refused(make: Make) -> None:
@@ -525,32 +544,33 @@ CREATE FUNCTION wait() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN
     PERFORM pg_sleep(0.1);
   END LOOP;
 END$$;
-CREATE EVENT TRIGGER wait ON ddl_command_start WHEN TAG IN ('DROP FUNCTION')
+CREATE EVENT TRIGGER wait ON ddl_command_start WHEN TAG IN ('DROP TRIGGER')
   EXECUTE FUNCTION wait();
 """
 """A swap that takes until somebody waits for it."""
 
 
-def test_a_second_upgrade_that_begins_during_the_swap_does_not_begin_anew(make: Make) -> None:
-    database = make(table(), f"{MANY}; {SLOW_END}")
+@pytest.mark.parametrize("step", ["fixup_look(", "pg_try_advisory_lock"], ids=["look", "start"])
+@pytest.mark.parametrize("type_", ["Enum", "String"])
+def test_a_second_upgrade_that_begins_during_the_swap_does_not_begin_anew(
+    make: Make, step: str, type_: str
+) -> None:
+    database = make(table(), f"{ONE}; {SLOW_END}")
+    if type_ == "String":
+        database.project.models(table().replace("Enum('a', 'b', 'c', name=\"mood\")", "String(63)"))
     database.revise()
     second: list[subprocess.Popen[str]] = []
-    url = database.project.url
 
     def start() -> None:
-        def late() -> None:
-            with scratch.connect(url) as connection:
-                waits = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-                while not connection.execute(waits).fetchall():
-                    time.sleep(0.01)
-            second.append(another_upgrade(database))
-
-        threading.Thread(target=late).start()
+        second.append(another_upgrade(database, step))
+        while not (database.project.folder / "waits").exists():
+            assert second[0].poll() is None
+            time.sleep(0.01)
 
     with before_statement(SWAP, start):
         database.project.upgrade()
     second[0].communicate()
-    database.execute("DROP EVENT TRIGGER wait")
+    database.execute("DROP EVENT TRIGGER wait; DROP FUNCTION wait")
     database.is_done()
 
 
