@@ -49,6 +49,10 @@ SELECT n.nspname, t.typname, pg_catalog.pg_get_userbyid(t.typowner),
 """
 
 
+Place = tuple[int, str]
+"""OID of a table, and the name of a column."""
+
+
 @dataclass
 class Plan:
     """What the fixup does to one database.
@@ -103,6 +107,12 @@ def locate(plan: Plan, settings: EnumCheckSettings, run: Run) -> Iterable[Move]:
     kept = _convertible(found, plan, run)
     if kept:
         plan.groups = _grouped(kept, settings, run)
+        converted = {(one.relation, one.column) for one in plan.conversions}
+        reached = _with_children(converted, [one for one in found if one.parents])
+        for child in found:
+            if child.place in reached - converted and child.wanted is not None:
+                # Its own CHECK comes with the others.
+                run.settled.discard((child.table.key, str(child.wanted.check)))
         _show(plan, run)
     return []
 
@@ -135,28 +145,29 @@ def _convertible(found: list[Candidate], plan: Plan, run: Run) -> list[Candidate
                 _refuse(run, code, one, message)
         elif not one.parents:
             kept.append(one)
-    reached = {one.place for one in kept}
+    reached = _with_children({one.place for one in kept}, inherited)
+    for one in inherited:
+        if one.place not in reached:
+            message = (
+                "it is inherited from a table whose column is not converted, or from several; "
+                "convert these too, or exclude it"
+            )
+            _refuse(run, "inherited", one, message)
+    return kept
+
+
+def _with_children(places: set[Place], inherited: list[Candidate]) -> set[Place]:
+    """The columns with those that inherit from them, and from nothing else."""
+    reached = set(places)
     while True:  # a table may inherit what another one inherits
         reaching = {
             one.place
             for one in inherited
-            if {(parent, one.column.name) for parent in one.parents} <= reached
-            and len(one.parents) == 1
+            if len(one.parents) == 1 and (one.parents[0], one.column.name) in reached
         }
         if reaching <= reached:
-            break
+            return reached
         reached |= reaching
-    for one in inherited:
-        if one.place not in reached:
-            message = (
-                "is inherited from a table whose column is not converted, or from several; convert "
-                "these too, or exclude it"
-            )
-            _refuse(run, "inherited", one, message)
-        elif one.wanted is not None and one.wanted.check is not None:
-            # Its own CHECK comes with the others.
-            run.settled.discard((one.table.key, one.wanted.check))
-    return kept
 
 
 def _problem(one: Candidate, casts: dict[Name, list[str]], run: Run) -> tuple[str, str] | None:
