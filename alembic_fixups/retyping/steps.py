@@ -22,9 +22,6 @@ SMALL = "100 MB"
 BATCH = 64
 """Pages that one transaction fills: some thousand rows, locked for some ten milliseconds."""
 
-LOCK = 0x464958
-"""First key of the advisory locks, beside the OID of a table: one upgrade at a time."""
-
 _WHERE_NEEDED = (
     "op.get_context().as_sql or op.get_bind().exec_driver_sql("
     '"SELECT pg_temp.fixup_is_filled({table})").scalar()'
@@ -95,7 +92,6 @@ def by_successor(
         tables=tables,
         columns=_columns(tables),
         types=_types(tables),
-        lock=LOCK,
     )
     yield from _analyze(templates, tables)
 
@@ -109,7 +105,6 @@ def _prepared(templates: Templates, table: Table, small: str | None) -> Iterator
         f"ACCESS EXCLUSIVE on {table.name} for a catalog change: reads and writes wait.",
         table=table,
         limit=small,
-        lock=LOCK,
         mark=SUCCESSOR_MARK,
         types=table.types,
     )

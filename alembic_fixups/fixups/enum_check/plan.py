@@ -103,7 +103,9 @@ def locate(plan: Plan, settings: EnumCheckSettings, run: Run) -> Iterable[Move]:
         # Also of those that stay as they are: Alembic could not change them.
         run.column_types[one_found.place] = one_found.column.type
         if one_found.wanted is not None and one_found.wanted.check is not None:
-            run.settled.add((one_found.table.key, one_found.wanted.check))
+            domain = one_found.domain
+            place = one_found.table.key if domain is None else ".".join(domain.name)
+            run.settled.add((place, one_found.wanted.check))
     kept = _convertible(found, plan, run)
     if kept:
         plan.groups = _grouped(kept, settings, run)
@@ -313,8 +315,9 @@ def _show(plan: Plan, run: Run) -> None:
         if conversion.domain is not None:
             name = conversion.domain.name
             run.domain_types[str(name.schema), name.name] = conversion.domain.base
-            if conversion.domain.check is not None:
-                run.settled.add((str(name), conversion.domain.check[0]))
+            if conversion.domain.check is None:
+                # It is added to the domain as any other.
+                run.settled -= {settled for settled in run.settled if settled[0] == str(name)}
         _warn(conversion, table, plan, run)
     path = run.catalog.schemas_on_path
     names = {}

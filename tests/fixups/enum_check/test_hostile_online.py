@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from sqlalchemy.exc import DBAPIError
 
 from alembic_fixups import scratch
 from alembic_fixups.comparator import collect_runs
-from alembic_fixups.retyping.steps import LOCK
 from tests.fixups.enum_check.cases import settings
 from tests.laws import snapshot
 from tests.projects import Project
@@ -78,7 +77,7 @@ class Database:
             self.connection.execute(
                 "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
                 " WHERE attrelid = 't'::regclass AND attnum > 0 AND NOT attisdropped"
-            ).fetchall()  # type: ignore[arg-type]
+            ).fetchall()
         )
 
     def left_over(self) -> list[str]:
@@ -443,8 +442,7 @@ ANOTHER = {
 }
 
 
-@pytest.mark.parametrize("at", [CHECKS, SWAP], ids=["filled", "checked"])
-@pytest.mark.parametrize("name", ANOTHER)
+@pytest.mark.parametrize(("name", "at"), [*((name, SWAP) for name in ANOTHER), ("rename", CHECKS)])
 def test_another_revision_begins_anew(make: Make, name: str, at: str) -> None:
     models, toml, value = ANOTHER[name]
     database = make(table(), ONE)
@@ -517,22 +515,23 @@ def another_upgrade(database: Database, wait: str = "") -> subprocess.Popen[str]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
 
-def test_a_second_upgrade_at_the_same_time_is_refused(make: Make) -> None:
+def test_a_second_upgrade_at_the_same_time_does_no_harm(make: Make) -> None:
+    """One of the two comes to its end, and the other one has nothing to do there any more."""
     database = make(table(), MANY)
     database.revise()
     second: list[subprocess.Popen[str]] = []
 
     def start() -> None:
         second.append(another_upgrade(database))
-        assert "another session is changing the columns of t" in second[0].communicate()[1]
+        second[0].communicate()
 
-    with before_statement(SWAP, start):
+    with before_statement(SWAP, start), suppress(Exception):
         database.project.upgrade()
-    assert second[0].returncode == 1
+    assert second[0].returncode == 0
     database.is_done()
-    locks = f"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = {LOCK}"
-    assert database.values(locks) == []
 
+
+START = "IN SHARE UPDATE EXCLUSIVE MODE"
 
 SLOW_END = """
 CREATE FUNCTION wait() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN
@@ -550,8 +549,16 @@ CREATE EVENT TRIGGER wait ON ddl_command_start WHEN TAG IN ('DROP TRIGGER')
 """A swap that takes until somebody waits for it."""
 
 
-@pytest.mark.parametrize("step", ["fixup_look(", "pg_try_advisory_lock"], ids=["look", "start"])
-@pytest.mark.parametrize("type_", ["Enum", "String"])
+@pytest.mark.parametrize(
+    ("type_", "step"),
+    [
+        ("Enum", "fixup_look("),
+        ("Enum", START),
+        ("String", "fixup_look("),
+        ("String", START),
+    ],
+    ids=["enum-look", "enum-start", "string-look", "string-start"],
+)
 def test_a_second_upgrade_that_begins_during_the_swap_does_not_begin_anew(
     make: Make, step: str, type_: str
 ) -> None:
@@ -574,10 +581,6 @@ def test_a_second_upgrade_that_begins_during_the_swap_does_not_begin_anew(
     database.is_done()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a session-level advisory lock stays with a connection that a pool keeps",
-)
 def test_a_process_that_goes_on_can_run_a_refused_upgrade_again(make: Make) -> None:
     database = make(table(), "CREATE RULE r AS ON UPDATE TO t DO INSTEAD NOTHING")
     database.revise()
