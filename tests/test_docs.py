@@ -46,7 +46,7 @@ def test_every_fixup_has_a_page_with_its_findings() -> None:
         for name, field in fixup.settings.model_fields.items():
             assert f"`{settings.key_of(name, field)}`" in page
         source = "\n".join(path.read_text() for path in folder.glob("*.py"))
-        said = r"_report\(\s*target,|_(?:refuse|say)\(\s*run,|Finding\(\s*NAME,|return(?=[^\n]+\()"
+        said = r"_report\(\s*target,|_?(?:refuse|say)\(\s*run,|Finding\(\s*NAME,|return(?=[^\n]+\()"
         reported = rf'(?:{said})\s*"([a-z0-9-]+)",'
         codes = set(re.findall(reported, source)) - {"inferred-levels"}
         assert codes

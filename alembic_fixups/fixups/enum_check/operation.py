@@ -30,9 +30,10 @@ def replace(
     for one in plan.relabelled:
         unit = relabel(templates, one)
         said = ", ".join(f"{old!r} becomes {new!r}" for old, new in one.labels)
-        replacement.operations.append(
-            StepsOp(NAME, (f"{one}: {said}",), tuple(unit.upgrade), tuple(unit.downgrade))
-        )
+        # Before Alembic gives it a type that the old labels do not fit, or after one that the new
+        # ones do.
+        place = replacement.early if one.shrinks else replacement.operations
+        place.append(StepsOp(NAME, (f"{one}: {said}",), tuple(unit.upgrade), tuple(unit.downgrade)))
     conversions = plan.conversions
     if not conversions:
         return replacement
@@ -48,7 +49,7 @@ def replace(
         types=[TableName(*name) for name in sorted(plan.types)],
         labels=[plan.types[name].labels for name in sorted(plan.types)],
     )
-    replacement.early = [
+    replacement.early.append(
         StepsOp(
             NAME,
             tuple(_describe(conversions)),
@@ -58,7 +59,7 @@ def replace(
                 templates, plain, online=online, domains=any(one.domain for one in conversions)
             ),
         )
-    ]
+    )
     replacement.again = [
         StepsOp(
             NAME,
@@ -83,7 +84,7 @@ def replace(
             tuple(step for unit in types for step in unit.upgrade),
             (look_back, *(step for unit in types for step in unit.downgrade)),
             headings=("drops what is not needed any more", "begins"),
-            functions=replacement.early[0].functions,
+            functions=replacement.early[-1].functions,
         )
     ]
     return replacement

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import ARRAY, Table, text
+from sqlalchemy import ARRAY, text
 
 from alembic_fixups.catalog import Move, Name
 from alembic_fixups.fixups.enum_check.candidates import Candidate, candidates, is_excluded
-from alembic_fixups.fixups.enum_check.conversion import Conversion, TypeFacts, names_of
+from alembic_fixups.fixups.enum_check.conversion import Conversion, TypeFacts
 from alembic_fixups.fixups.enum_check.domains import domains
+from alembic_fixups.fixups.enum_check.findings import refuse, warn
 from alembic_fixups.fixups.enum_check.grouping import groups_of
-from alembic_fixups.fixups.enum_check.relabel import Relabelled, relabelled
+from alembic_fixups.fixups.enum_check.relabel import Relabelled, naming, relabelled, renamed_labels
 from alembic_fixups.fixups.enum_check.rewrite import Wanted
 from alembic_fixups.fixups.enum_check.rewrite import rewrite as rewritten
-from alembic_fixups.fixups.enum_check.settings import NAME, EnumCheckSettings, renames_for
+from alembic_fixups.fixups.enum_check.settings import EnumCheckSettings
 from alembic_fixups.rendering.templates import TableName, Templates
-from alembic_fixups.report import Finding, Severity
 from alembic_fixups.retyping import model
 from alembic_fixups.retyping.casts import retyped
 from alembic_fixups.retyping.dependents import Dependent, dependents, shadow_indexes
@@ -106,7 +105,7 @@ def locate(plan: Plan, settings: EnumCheckSettings, run: Run) -> Iterable[Move]:
             domain = one_found.domain
             place = one_found.table.key if domain is None else ".".join(domain.name)
             run.settled.add((place, one_found.wanted.check))
-    kept = _convertible(found, plan, run)
+    kept = _convertible(found, plan, settings, run)
     if kept:
         plan.groups = _grouped(kept, settings, run)
         converted = {(one.relation, one.column) for one in plan.conversions}
@@ -119,7 +118,9 @@ def locate(plan: Plan, settings: EnumCheckSettings, run: Run) -> Iterable[Move]:
     return []
 
 
-def _convertible(found: list[Candidate], plan: Plan, run: Run) -> list[Candidate]:
+def _convertible(
+    found: list[Candidate], plan: Plan, settings: EnumCheckSettings, run: Run
+) -> list[Candidate]:
     """Those that can be converted; findings say why others cannot."""
     if not found:
         return []
@@ -132,7 +133,7 @@ def _convertible(found: list[Candidate], plan: Plan, run: Run) -> list[Candidate
     kept: list[Candidate] = []
     for one in found:
         below = {(child, one.column.name) for child in one.children if child in known}
-        problem = _problem(one, casts, run)
+        problem = _problem(one, casts, settings, run)
         if problem is None and (one.is_shared or not below <= asked):
             problem = (
                 "inherited",
@@ -144,7 +145,7 @@ def _convertible(found: list[Candidate], plan: Plan, run: Run) -> list[Candidate
         if problem is not None:
             code, message = problem
             if code:
-                _refuse(run, code, one, message)
+                refuse(run, code, one, message)
         elif not one.parents:
             kept.append(one)
     reached = _with_children({one.place for one in kept}, inherited)
@@ -154,7 +155,7 @@ def _convertible(found: list[Candidate], plan: Plan, run: Run) -> list[Candidate
                 "it is inherited from a table whose column is not converted, or from several; "
                 "convert these too, or exclude it"
             )
-            _refuse(run, "inherited", one, message)
+            refuse(run, "inherited", one, message)
     return kept
 
 
@@ -172,7 +173,9 @@ def _with_children(places: set[Place], inherited: list[Candidate]) -> set[Place]
         reached |= reaching
 
 
-def _problem(one: Candidate, casts: dict[Name, list[str]], run: Run) -> tuple[str, str] | None:
+def _problem(
+    one: Candidate, casts: dict[Name, list[str]], settings: EnumCheckSettings, run: Run
+) -> tuple[str, str] | None:
     """Code and message of what keeps a column from being converted; no code where nobody asks."""
     if is_excluded(one, run):
         return "", ""
@@ -201,6 +204,14 @@ def _problem(one: Candidate, casts: dict[Name, list[str]], run: Run) -> tuple[st
             "the models have a single value where the database has an array, or the other way "
             "round. Change one of them first"
         )
+    labels = {} if one.wanted is None else renamed_labels(one.wanted, settings, one.table, run)
+    merged = [new for old, new in labels.items() if {old, new} <= set(run.catalog.enums[one.enum])]
+    if merged:
+        return "renames", (
+            f"{', '.join(map(repr, merged))} is a label of its own already, and the downgrade "
+            "could not tell its rows from those that are moved to it. Move them in a migration of "
+            "your own"
+        )
     length = getattr(plain.item_type if isinstance(plain, ARRAY) else plain, "length", None)
     longest = max(run.catalog.enums[one.enum], key=len, default="")
     if length is not None and len(longest) > length:
@@ -226,7 +237,20 @@ def _grouped(
                 "Exclude it, or drop that in a migration of your own before, and make it again "
                 "behind"
             )
-            _refuse(run, "dependents", one, message)
+            refuse(run, "dependents", one, message)
+        elif found := naming(hangs, _moved_labels(one, settings, run)):
+            message = (
+                f"{', '.join(found)} would go on looking for a label that has another name then. "
+                "Have that allow both (by column::text IN (...)), or drop it before and make it "
+                "again behind"
+            )
+            refuse(run, "renames", one, message)
+        elif _has_check_of_that_name(one):
+            message = (
+                f"the domain has a constraint {one.wanted and one.wanted.check} already, and "
+                "columns hold arrays of it, so that it can be given no other. Rename one of them"
+            )
+            refuse(run, "domain-check", one, message)
         else:
             conversions[one.place] = (one, _conversion(one, hangs, settings, run))
     groups = groups_of([conversion for _, conversion in conversions.values()])
@@ -248,8 +272,24 @@ def _grouped(
                     f"it cannot be converted while writes go on: {'; '.join(obstacles)}. Take "
                     'strategy = "auto" or "rewrite", which write the table anew under a lock'
                 )
-                _refuse(run, "not-online", conversions[table.oid, column.of.column][0], message)
+                refuse(run, "not-online", conversions[table.oid, column.of.column][0], message)
     return possible
+
+
+def _moved_labels(one: Candidate, settings: EnumCheckSettings, run: Run) -> list[str]:
+    if one.wanted is None:
+        return []
+    labels = run.catalog.enums[one.enum]
+    return [old for old in renamed_labels(one.wanted, settings, one.table, run) if old in labels]
+
+
+def _has_check_of_that_name(one: Candidate) -> bool:
+    return (
+        one.domain is not None
+        and one.domain.in_arrays
+        and one.wanted is not None
+        and one.wanted.check in dict(one.domain.checks)
+    )
 
 
 def _conversion(
@@ -258,7 +298,7 @@ def _conversion(
     wanted, table, column = one.wanted, one.table, one.column
     plain = column.type.dialect_impl(run.context.dialect)
     element = plain.item_type if isinstance(plain, ARRAY) else column.type
-    renames = renames_for(settings, *names_of(table, column.name, one.enum, run))
+    renames = {} if wanted is None else renamed_labels(wanted, settings, table, run)
     labels = run.catalog.enums[one.enum]
     check = None
     if wanted is not None and wanted.check is not None:
@@ -318,55 +358,13 @@ def _show(plan: Plan, run: Run) -> None:
             if conversion.domain.check is None:
                 # It is added to the domain as any other.
                 run.settled -= {settled for settled in run.settled if settled[0] == str(name)}
-        _warn(conversion, table, plan, run)
+        warn(conversion, table, run, sorts_same=plan.types[conversion.enum].sorts_same)
     path = run.catalog.schemas_on_path
     names = {}
     for enum in used:
         seen = next((schema for schema in path if (schema, enum[1]) in run.catalog.enums), None)
         names[enum] = seen == enum[0]
     run.retyped = lambda expression: retyped(expression, names)
-
-
-def _warn(conversion: Conversion, table: Table, plan: Plan, run: Run) -> None:
-    if conversion.values is None:
-        message = (
-            f"{conversion.column} is a String in the models and of the type {conversion.type} in "
-            "the database: it becomes a plain column, and nothing checks its values any more. Give "
-            "it an Enum or a Literal, or a CheckConstraint, to keep that"
-        )
-        _say(run, "unchecked", table, message, "warning")
-    else:
-        _suggest_renames(conversion, table, run)
-    ordered = conversion.ordered_by
-    if ordered and not plan.types[conversion.enum].sorts_same:
-        message = (
-            f"{conversion.column}: its values sorted as the labels stand in {conversion.type}, and "
-            "will sort as text. ORDER BY, <, > and max() on it give something else, in the "
-            f"application and perhaps in {', '.join(map(str, ordered))}"
-        )
-        _say(run, "order", table, message, "warning")
-
-
-def _suggest_renames(conversion: Conversion, table: Table, run: Run) -> None:
-    values = conversion.values or ()
-    gone = [label for label in conversion.labels if label not in conversion.accepted]
-    for label in gone:
-        near = difflib.get_close_matches(label, [v for v in values if v not in conversion.labels])
-        hint = f"; if it is called {near[0]!r} now, say so under renames" if near else ""
-        message = (
-            f"{conversion.column}: the models have no {label!r} any more, and the migration stops "
-            f"where rows hold it{hint}"
-        )
-        _say(run, "label-gone", table, message, "info")
-
-
-def _refuse(run: Run, code: str, one: Candidate, why: str) -> None:
-    message = f"{one.column.name} stays of the type {'.'.join(one.enum)}: {why}"
-    _say(run, code, one.table, message, "refused")
-
-
-def _say(run: Run, code: str, table: Table, message: str, severity: Severity) -> None:
-    run.findings.append(Finding(NAME, code, table.key, message, severity))
 
 
 def _grants(listed: list[Any] | None) -> tuple[tuple[str, bool], ...] | None:
