@@ -97,19 +97,12 @@ def copies(server: scratch.Server) -> Callable[[Project], Iterator[Project]]:
     return copy
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A run stopped at each of its statements takes long: all but two of them are for CI."""
     elsewhere = {case.name for case in all_cases() if not case.everywhere}
-    left_out = []
     for item in items:
-        is_restart = "test_law_5_a_run" in item.name
         if any(f"[{name}-pg{version}" in item.name for name in elsewhere for version in (15, 18)):
             item.add_marker(pytest.mark.slow)
-            if is_restart:
-                left_out.append(item)
         quick = "pg16" in item.name and any(f"-{name}-" in item.name for name in ("basic", "null"))
-        if is_restart and not quick:
+        if "test_law_5_a_run" in item.name and not quick:
             item.add_marker(pytest.mark.slow)
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]

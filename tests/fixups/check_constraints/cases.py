@@ -168,11 +168,11 @@ INSERT INTO "T ""x"" %s :y $fixup$" VALUES
 """
 
 CASES = [
-    Case("changed", SETTINGS, CHANGED, CHANGED_BEFORE, ROWS),
+    Case("changed", SETTINGS, CHANGED, CHANGED_BEFORE, ROWS, everywhere=False),
     Case("lists", SETTINGS, LISTS, LISTS_BEFORE, LIST_ROWS),
-    Case("healed", SETTINGS, HEALED, HEALED_BEFORE, HEALED_ROWS),
+    Case("healed", SETTINGS, HEALED, HEALED_BEFORE, HEALED_ROWS, everywhere=False),
     Case("domain", SETTINGS, DOMAIN, DOMAIN_BEFORE, DOMAIN_ROWS),
     Case("partitioned", SETTINGS, PARTITIONED, PARTITIONED_BEFORE, PARTITIONS),
-    Case("inherited", SETTINGS, INHERITED, INHERITED_BEFORE, CHILDREN),
-    Case("hostile", SETTINGS, HOSTILE, HOSTILE_BEFORE, HOSTILE_ROWS),
+    Case("inherited", SETTINGS, INHERITED, INHERITED_BEFORE, CHILDREN, everywhere=False),
+    Case("hostile", SETTINGS, HOSTILE, HOSTILE_BEFORE, HOSTILE_ROWS, everywhere=False),
 ]

@@ -139,6 +139,7 @@ CASES = [
         SOME_BEFORE,
         SOME_ROWS,
         schemas=("migration", "audit"),
+        everywhere=False,
     ),
     Case(
         "nothing-to-move",
@@ -149,6 +150,7 @@ CASES = [
         ),
         MIXED.replace("MetaData()", 'MetaData(schema="migration")').replace("migration.", ""),
         schemas=("migration",),
+        everywhere=False,
     ),
     Case("names", settings(schema='The "new" %s: $fixup$ schema'), NAMES),
     Case("partitioned", settings(), PARTITIONED, setup=PARTITIONS),

@@ -237,6 +237,7 @@ CASES = [
         UPDATE migration.flows SET main_asset_id = 1 WHERE id = 1;
         """,
         schemas=("migration",),
+        everywhere=False,
     ),
     Case("names", settings('violations = "null"', NAMES_LEVELS), NAMES, setup=NAMES_ROWS),
     Case(
@@ -253,6 +254,7 @@ CASES = [
         """,
         schemas=("migration",),
         findings=frozenset({"cannot-be-null"}),
+        everywhere=False,
     ),
     Case(
         "declared",
@@ -265,6 +267,7 @@ CASES = [
         COMMENT ON CONSTRAINT asset_engagement ON migration.assets IS 'whose it is: 100%';
         """,
         schemas=("migration",),
+        everywhere=False,
     ),
     Case(
         "nullable-tenant",
@@ -278,6 +281,7 @@ CASES = [
         setup=HIERARCHY_ROWS + "INSERT INTO migration.assets VALUES (1, 1, 10), (2, NULL, 20);",
         schemas=("migration",),
         findings=frozenset({"nullable-tenant"}),
+        everywhere=False,
     ),
     Case(
         "missing-column",
@@ -290,6 +294,7 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
         setup=BASIC_ROWS,
         schemas=("migration",),
         findings=frozenset({"missing-tenant-column"}),
+        everywhere=False,
     ),
     Case(
         "new-tables",
@@ -312,6 +317,7 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
         """,
         before=PLAIN_ASSETS,
         schemas=("migration",),
+        everywhere=False,
     ),
     Case(
         "keys-there-already",
@@ -324,6 +330,7 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
         INSERT INTO migration.assets VALUES (1, 1, 10), (2, 2, 20);
         """,
         schemas=("migration",),
+        everywhere=False,
     ),
     Case(
         "old-keys",
@@ -340,6 +347,7 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
         COMMENT ON CONSTRAINT "by name" ON migration.assets IS 'it''s "theirs": $fixup$';
         """,
         schemas=("migration",),
+        everywhere=False,
     ),
     Case(
         "not-valid",
@@ -370,6 +378,7 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
             REFERENCES migration.engagements (client_account_id, id) ON DELETE RESTRICT;
         """,
         schemas=("migration",),
+        everywhere=False,
     ),
     Case(
         "naming-convention",
@@ -388,6 +397,7 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
         INSERT INTO migration.flows VALUES (1, 1, 10, NULL, NULL), (2, 1, 10, 1, NULL);
         """,
         schemas=("migration",),
+        everywhere=False,
     ),
     Case(
         "other-options-and-name",
@@ -402,6 +412,7 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
             REFERENCES migration.engagements (client_account_id, id) ON DELETE RESTRICT;
         """,
         schemas=("migration",),
+        everywhere=False,
     ),
     Case(
         "partitioned-child",
