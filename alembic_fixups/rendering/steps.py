@@ -93,7 +93,7 @@ def _render_steps(context: AutogenContext, op: StepsOp) -> str:
         return ""
     lines = [f"# {op.fixup} {op.headings[0]}{':' if op.changes else '.'}"]
     lines += _comment([f"- {change}" for change in op.changes], "", hanging="  ")
-    if op.functions:
+    if op.functions and any("pg_temp." in step.sql for step in op.upgrade):
         lines += _define_functions(context, op, prefix)
     for autocommit, steps in groupby(op.upgrade, key=lambda step: step.autocommit):
         if autocommit:

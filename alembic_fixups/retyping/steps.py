@@ -31,12 +31,17 @@ _WHERE_NEEDED = (
 _IN_SCRIPTS = "op.get_context().as_sql"
 
 
-def in_place(templates: Templates, tables: Sequence[Table], what: str) -> Iterator[Step]:
-    """All in one transaction; takes what the comment says of the change."""
+def in_place(
+    templates: Templates, tables: Sequence[Table], what: str, besides: str = ""
+) -> Iterator[Step]:
+    """All in one transaction.
+
+    Takes what the comment says of the change, and what it says in further sentences.
+    """
     names = _names(tables)
     yield templates.step(
         "retyping/rewrite.sql.j2",
-        f"{names}: {what}, all in one transaction.",
+        f"{names}: {what}, all in one transaction.{besides}",
         f"ACCESS EXCLUSIVE on {names} while every row is written anew and its indexes are built: "
         "reads and writes wait.",
         tables=tables,
@@ -67,12 +72,17 @@ def back_in_place(
 
 
 def by_successor(
-    templates: Templates, tables: Sequence[Table], what: str, *, small: str | None
+    templates: Templates,
+    tables: Sequence[Table],
+    what: str,
+    besides: str = "",
+    *,
+    small: str | None,
 ) -> Iterator[Step]:
     """By way of successors.
 
-    Takes what the comment says of the change, and the size up to which a table is written anew in
-    place when the migration runs, None for none.
+    Takes what the comment says of the change, what it says in further sentences, and the size up to
+    which a table is written anew in place when the migration runs, None for none.
     """
     for table in tables:
         if table.is_eligible:
@@ -84,7 +94,8 @@ def by_successor(
         "retyping/swap.sql.j2",
         f"{names}: {what}. The successors take the places of the columns, as the last ones of "
         "their tables, with what depends on them"
-        + (f"; {' and '.join(in_place)} is written anew in place." if in_place else "."),
+        + (f"; {' and '.join(in_place)} is written anew in place." if in_place else ".")
+        + besides,
         f"ACCESS EXCLUSIVE on {names} for changes of the catalog"
         + (
             ", and while what is small is written anew." if in_place else ": reads and writes wait."

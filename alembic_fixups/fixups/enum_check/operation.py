@@ -107,29 +107,33 @@ def _converted(templates: Templates, tables: list[Table], plan: Plan, strategy: 
     }
     again = [str(each) for each in hanging.values() if each.kind != "default"]
     order = [str(column) for column in columns if not plan.types[column.enum].sorts_same]
-    said = f"{what} becomes text that a CHECK limits to the same values"
+    verb = "becomes" if len(columns) == 1 else "become"
+    said = f"{what} {verb} text that a CHECK limits to the same values"
+    besides = ""
     if again:
-        said += f", and made again is {', '.join(again)}"
+        besides += f" Made again is what depends on {'it' if len(columns) == 1 else 'them'}: "
+        besides += f"{', '.join(again)}."
     if any(each.kind == "materialized view" for each in hanging.values()):
-        said += " (materialized views are filled anew)"
+        besides += " Materialized views are filled anew."
     if order:
-        said += (
-            f"; from here on {', '.join(order)} sorts as text (ORDER BY, <, max), no longer in the "
-            "order of the labels"
+        besides += (
+            f" From here on text orders {', '.join(order)} (ORDER BY, <, max), no longer the "
+            "labels as they were listed."
         )
     has_domain = any(table.domains for table in tables)
     if strategy == "rewrite" or has_domain or not any(table.is_eligible for table in tables):
-        steps = in_place(templates, tables, said)
+        steps = in_place(templates, tables, said, besides)
     else:
-        steps = by_successor(templates, tables, said, small=SMALL if strategy == "auto" else None)
-    back = back_in_place(templates, tables, f"{what} becomes an enum again", list(hanging.values()))
+        small = SMALL if strategy == "auto" else None
+        steps = by_successor(templates, tables, said, besides, small=small)
+    back = back_in_place(templates, tables, f"{what} {verb} an enum again", list(hanging.values()))
     return Unit(list(steps), list(back))
 
 
 def _converted_again(templates: Templates, tables: list[Table]) -> Iterator[Step]:
     columns = ", ".join(column.of.column for table in tables for column in table.columns)
     said = (
-        f"{columns} becomes text again where a downgrade that was cut short has made an enum of it "
+        f"{columns} becomes text again where a downgrade that was cut short has made it an enum "
         "already, for the steps between; otherwise this does nothing"
     )
     yield next(in_place(templates, tables, said))
