@@ -83,7 +83,8 @@ def test_law_5_a_run_that_was_stopped_can_be_run_again(
 def test_law_5_what_was_half_done_is_done_over(prepared: Prepared, server: scratch.Server) -> None:
     """CREATE INDEX CONCURRENTLY, cut short by the server itself, leaves an INVALID index."""
     project = prepared.project
-    if "CONCURRENTLY" not in prepared.source:
+    # Under "auto" a table as small as these is written anew in place.
+    if "CONCURRENTLY" not in prepared.source or "-- A small table" in prepared.source:
         pytest.skip("the migration of this case builds no index")
     with scratch.connect(project.url) as holder:
         # An old snapshot that the index has to wait for, until its own statement_timeout.

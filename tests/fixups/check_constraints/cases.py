@@ -169,7 +169,7 @@ INSERT INTO "T ""x"" %s :y $fixup$" VALUES
 
 CASES = [
     Case("changed", SETTINGS, CHANGED, CHANGED_BEFORE, ROWS, everywhere=False),
-    Case("lists", SETTINGS, LISTS, LISTS_BEFORE, LIST_ROWS),
+    Case("lists", SETTINGS, LISTS, LISTS_BEFORE, LIST_ROWS, everywhere=False),
     Case("healed", SETTINGS, HEALED, HEALED_BEFORE, HEALED_ROWS, everywhere=False),
     Case("domain", SETTINGS, DOMAIN, DOMAIN_BEFORE, DOMAIN_ROWS),
     Case("partitioned", SETTINGS, PARTITIONED, PARTITIONED_BEFORE, PARTITIONS),

@@ -343,5 +343,6 @@ CASES.append(
         DOMAINS,
         "metadata = MetaData()",
         setup=DOMAIN_ROWS,
+        everywhere=False,
     )
 )

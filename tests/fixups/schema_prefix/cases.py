@@ -178,5 +178,6 @@ INSERT INTO clients VALUES (1), (2);
 INSERT INTO projects VALUES (10, 1), (20, 2);
 INSERT INTO tasks VALUES (1, 1, 10), (2, 2, 20);
 """,
+        everywhere=False,
     ),
 ]

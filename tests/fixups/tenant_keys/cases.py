@@ -215,6 +215,7 @@ CASES = [
         BASIC,
         setup=BASIC_ROWS + WRONG_NOTES + "INSERT INTO migration.assets VALUES (4, 2, 10, 'd');",
         schemas=("migration",),
+        everywhere=False,
     ),
     Case(
         "null",
@@ -303,6 +304,7 @@ Table("reports", metadata, Column("id", Integer, primary_key=True),
         before=BASIC,
         setup=BASIC_ROWS,
         schemas=("migration",),
+        everywhere=False,
     ),
     Case(
         "odd-parent-keys",
