@@ -117,8 +117,8 @@ def _converted(templates: Templates, tables: list[Table], plan: Plan, strategy: 
         besides += " Materialized views are filled anew."
     if order:
         besides += (
-            f" From here on text orders {', '.join(order)} (ORDER BY, <, max), no longer the "
-            "labels as they were listed."
+            f" From here on {', '.join(order)} {'sorts' if len(order) == 1 else 'sort'} as text "
+            "(ORDER BY, <, max), no longer in the order of the labels."
         )
     has_domain = any(table.domains for table in tables)
     if strategy == "rewrite" or has_domain or not any(table.is_eligible for table in tables):
