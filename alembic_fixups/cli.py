@@ -159,6 +159,102 @@ def check(
     )
 
 
+_DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        metavar="URL",
+        help="The database, where it is not the one that env.py connects to.",
+    ),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command()
+def reembed(
+    context: typer.Context,
+    columns: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SCHEMA.TABLE.COLUMN]...", help="All that wait where left out."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Threads that embed and write.")
+    ] = 1,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="At most so many rows of each column.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")] = False,
+    database_url: _DatabaseUrl = None,
+    as_json: _Json = False,
+) -> None:
+    """Fill the vector columns that a migration has left to be embedded anew."""
+    from alembic_fixups.reembed import command
+
+    options: Options = context.obj
+    request = command.Request(columns or (), workers, limit, dry_run, database_url, as_json)
+    raise typer.Exit(
+        command.run(options.project(), options.console(), options.console(stderr=True), request)
+    )
+
+
+vectors_app = typer.Typer(
+    help="List the tables that keep old vectors or what is embedded anew, or drop old vectors."
+)
+app.add_typer(vectors_app, name="vectors")
+
+
+def _list_vectors(context: typer.Context, database_url: str | None, as_json: bool) -> None:
+    from alembic_fixups import vectors
+
+    options: Options = context.obj
+    raise typer.Exit(
+        vectors.run_list(options.project(), options.console(), database_url, as_json=as_json)
+    )
+
+
+@vectors_app.callback(invoke_without_command=True)
+def _vectors(
+    context: typer.Context, database_url: _DatabaseUrl = None, as_json: _Json = False
+) -> None:
+    if context.invoked_subcommand is None:
+        _list_vectors(context, database_url, as_json)
+
+
+@vectors_app.command("list")
+def vectors_list(
+    context: typer.Context, database_url: _DatabaseUrl = None, as_json: _Json = False
+) -> None:
+    """List archives of old vectors, and columns that wait for new ones."""
+    _list_vectors(context, database_url, as_json)
+
+
+@vectors_app.command("drop-archive")
+def vectors_drop_archive(
+    context: typer.Context,
+    columns: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SCHEMA.TABLE.COLUMN]...", help="All archives where left out."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Drop without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show them only.")] = False,
+    database_url: _DatabaseUrl = None,
+) -> None:
+    """Drop the old vectors that a migration has kept; they are gone for good then."""
+    from alembic_fixups import vectors
+
+    options: Options = context.obj
+    raise typer.Exit(
+        vectors.run_drop(
+            options.project(),
+            options.console(),
+            columns or (),
+            database_url,
+            assume_yes=yes,
+            dry_run=dry_run,
+        )
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits.
 

@@ -25,7 +25,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import MetaData
+from sqlalchemy import URL, MetaData
 from sqlalchemy.exc import DBAPIError
 
 from alembic_fixups import plugin, settings
@@ -277,6 +277,33 @@ def compare(project: Project) -> Comparison:
         for diff in operations.as_diffs()
     ]
     return Comparison(list(_flat(diffs)), runs)
+
+
+def database_urls(project: Project) -> list[URL]:
+    """What env.py connects to, with passwords: one URL for each database that it configures.
+
+    Raises:
+        ProjectError: env.py fails, connects to nothing, or not to PostgreSQL.
+        CommandError: Alembic finds something wrong.
+    """
+    dialects: set[str] = set()
+    found: dict[URL, None] = {}
+
+    def keep(_: Any, context: MigrationContext) -> list[Any]:
+        dialects.add(context.dialect.name)
+        if context.connection is not None:
+            found[context.connection.engine.url] = None
+        return []
+
+    with quiet():
+        _run_environment(project, keep)
+    _require_postgresql(project, dialects)
+    if not found:
+        raise ProjectError(
+            f"{shown(project.env_py)}: does not connect to a database. Name one with "
+            "--database-url."
+        )
+    return list(found)
 
 
 def _require_head(project: Project, revision: Any) -> None:

@@ -94,3 +94,12 @@ class Run:
     def relation(self, table: Table) -> Relation | None:
         """What the database has for a table of the models, None where it has nothing."""
         return self.catalog.find(table.schema, table.name)
+
+    def relation_before_moves(self, table: Table) -> Relation | None:
+        """The same also where the migration has yet to move it."""
+        found = self.relation(table)
+        if found is None:
+            for move in self.moves:
+                if move.kind == "table" and (move.to, move.name) == (table.schema, table.name):
+                    found = self.catalog.find(move.schema, move.name)
+        return found

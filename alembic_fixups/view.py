@@ -78,6 +78,18 @@ def restore(run: Run) -> None:
         impl.__dict__.pop(name, None)
 
 
+def is_filtered_out(table: Table, column: Column[Any], run: Run) -> bool:
+    """Whether the filters of env.py keep a column of the desired schema from being compared."""
+    table = run.target.original(table)
+    parents: Any = {"table_name": table.name, "schema_name": table.schema}
+    given = table.c.get(column.key, column)
+    return not (
+        run.context.run_object_filters(table, table.name, "table", False, None)
+        and run.context.run_name_filters(column.name, "column", parents)
+        and run.context.run_object_filters(given, column.name, "column", False, None)
+    )
+
+
 def _refuse_translation(run: Run, named: set[str | None]) -> None:
     assert run.context.connection is not None
     options = run.context.connection.get_execution_options()

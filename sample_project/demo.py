@@ -55,6 +55,18 @@ MOVED_ROWS = "\nUNION ALL\n".join(
   FROM migration.{table}_tenant_violations"""
     for table in VIOLATIONS
 )
+EMBEDDING = """
+[tool.alembic-fixups.vector-dimension.columns."migration.agent_discovered_patterns.embedding"]
+data = "reembed"
+source = "SELECT id, pattern_name || ': ' || description FROM migration.agent_discovered_patterns"
+embedder = "app.embeddings:embed"
+"""
+ARCHIVE = "fixup_archive_agent_discovered_patterns_embedding_vector_1536"
+PATTERNS, EMBEDDED = 120, 108  # every tenth has no vector
+VECTORS = f"""SELECT 'in the column' AS vectors, count(embedding)
+  FROM migration.agent_discovered_patterns
+UNION ALL
+SELECT 'in the archive', count(*) FROM migration.{ARCHIVE}"""
 CROSS_TENANT_INSERT = """INSERT INTO migration.assets
        (client_account_id, engagement_id, name, asset_type)
 SELECT kestrel.id, theirs.id, 'stray server', 'server'
@@ -294,10 +306,48 @@ def converge(stage: Stage) -> None:
     expect(report["differences"] == [], "check finds no difference")
 
 
+def embed(stage: Stage) -> None:
+    """A column of vectors gets the dimension of another embedding model."""
+    stage.act(
+        "Another embedding model: Vector(1536) becomes Vector(1024).",
+        "The old vectors are kept; new ones are made from what the settings say.",
+    )
+    stage.edit(
+        "app/models/agents.py",
+        "s/Vector(1536)/Vector(1024)/",
+        lambda text: text.replace("Vector(1536)", "Vector(1024)"),
+    )
+    stage.command(f"cat >> pyproject.toml <<END{EMBEDDING}END")
+    settings = stage.folder / "pyproject.toml"
+    settings.write_text(settings.read_text().rstrip() + "\n" + EMBEDDING)
+    path, _ = stage.autogenerate("fewer dimensions")
+    source = path.read_text()
+    changes = source[source.index("    # vector-dimension makes these changes:") :]
+    changes, _, _ = changes.partition("    with op.get_context()")
+    stage.code(changes.rstrip(), "python")
+    stage.run("alembic upgrade head")
+    output = stage.psql(VECTORS)
+    expect_rows(output, {"in the column": 0, "in the archive": EMBEDDED})
+
+    stage.act(
+        "alembic-fixups reembed fills the column.",
+        "Batch by batch, and on from there if it is stopped. Then come the index and NOT NULL.",
+    )
+    stage.run("alembic-fixups reembed")
+    output = stage.psql(VECTORS)
+    expect_rows(output, {"in the column": PATTERNS, "in the archive": EMBEDDED})
+    output = stage.run("alembic-fixups vectors")
+    expect("vector(1536)" in output, "the archive is listed")
+    output = stage.run("alembic-fixups check", show=False)
+    expect("No differences" in output, "nothing else differs")
+    stage.say(output.strip().splitlines()[-1])
+
+
 def take_back(stage: Stage, before: str) -> None:
     """The downgrades restore the rows, too."""
     stage.act(
-        "The downgrades take it all back.", "The 12 rows and the two tables are where they were."
+        "The downgrades take it all back.",
+        "The old vectors, the 12 rows and the two tables are where they were.",
     )
     stage.run(f"alembic downgrade {HEAD}")
     output = stage.psql(WRONG_ROWS)
@@ -311,7 +361,8 @@ def take_back(stage: Stage, before: str) -> None:
 def contents(stage: Stage) -> str:
     """All rows of the tables in question as one text."""
     url = stage.server.url.set(database=stage.environment["PGDATABASE"])
-    queries = [f"SELECT t::text FROM {table} t ORDER BY 1" for table in (*VIOLATIONS, *STRAYS)]
+    tables = (*VIOLATIONS, *STRAYS, "agent_discovered_patterns")
+    queries = [f"SELECT t::text FROM {table} t ORDER BY 1" for table in tables]
     with scratch.connect(url) as connection:
         connection.execute("SET search_path TO migration, public")
         return "\n".join(str(connection.execute(query).fetchall()) for query in queries)
@@ -332,6 +383,7 @@ def play(stage: Stage) -> None:
     quarantine(stage)
     insert(stage)
     converge(stage)
+    embed(stage)
     take_back(stage, before)
 
 

@@ -127,8 +127,12 @@ class Stage:
 
     def settings(self, command: str, change: Callable[[str], str]) -> None:
         """Shows a command that edits pyproject.toml, and does what it does."""
-        self.command(f"sed -i '{command}' pyproject.toml")
-        path = self.folder / "pyproject.toml"
+        self.edit("pyproject.toml", command, change)
+
+    def edit(self, name: str, command: str, change: Callable[[str], str]) -> None:
+        """The same with another file of the project."""
+        self.command(f"sed -i '{command}' {name}")
+        path = self.folder / name
         old = path.read_text()
         new = change(old)
         expect(new != old, f"{command} changes something")

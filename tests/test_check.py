@@ -147,8 +147,8 @@ class TestMistakes:
         assert mistake(project, "check") == (
             "No fixup is on. Add a table such as [tool.alembic-fixups.schema-prefix] or "
             "[tool.alembic-fixups.enum-check] or [tool.alembic-fixups.tenant-keys] or "
-            "[tool.alembic-fixups.check-constraints] to pyproject.toml; `alembic-fixups init` "
-            "proposes what it can infer."
+            "[tool.alembic-fixups.vector-dimension] or [tool.alembic-fixups.check-constraints] "
+            "to pyproject.toml; `alembic-fixups init` proposes what it can infer."
         )
 
     def test_plugin_not_in_env_py(self, project: AlembicProject) -> None:

@@ -11,9 +11,10 @@ Name = tuple[str, str]
 """A schema and the name of something in it."""
 
 SUCCESSOR_MARK = "alembic-fixups: "
-"""What the comment begins with on a column that a migration fills before it takes another's place.
+"""What the comment begins with on what a migration makes for itself.
 
-Such a column is not in the catalog, nor are the constraints and indexes on it.
+That is a column that it fills before it takes another's place, or a table beside a user's. Neither
+is in the catalog, nor are the constraints and indexes on them.
 """
 
 

@@ -54,6 +54,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid),
   LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
   LEFT JOIN pg_catalog.pg_partitioned_table t ON t.partrelid = c.oid
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_OURS}
+   AND NOT starts_with(coalesce(obj_description(c.oid, 'pg_class'), ''), '{SUCCESSOR_MARK}')
 """
 
 _COLUMNS = f"""
@@ -159,6 +160,8 @@ def read(connection: Connection) -> Catalog:
     successors: dict[int, set[int]] = {}
     for row in _rows(connection, _COLUMNS):
         oid, number, name, not_null, kind, operators, *others, sequence, is_successor = row
+        if oid not in relations:
+            continue
         names.setdefault(oid, {})[number] = name
         if is_successor:
             successors.setdefault(oid, set()).add(number)

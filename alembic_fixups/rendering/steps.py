@@ -14,6 +14,20 @@ from alembic.operations import ops
 
 from alembic_fixups.rendering import quoting
 
+_EXECUTE_EACH = '''
+def execute_each(query: str) -> None:
+    """Executes the statements that a query gives, as psql does for gexec."""
+    from sqlalchemy import text
+
+    if {prefix}get_context().as_sql:
+        # The semicolon that Alembic puts behind it is in the comment.
+        {prefix}execute(query + "\\n\\\\gexec\\n--")
+        return
+    for statement in {prefix}get_bind().execute(text(query)).scalars().all():
+        if statement is not None:
+            {prefix}execute(statement.replace(":", "\\\\:"))
+'''
+
 WIDTH = 100
 """Comments in a migration are wrapped at this column."""
 
@@ -29,12 +43,15 @@ class Step:
             CREATE INDEX CONCURRENTLY has to, and a DO block that locks a table lets go of it
             at once that way.
         only_if: a Python expression on which it runs; always where it is empty.
+        each: whether the SQL is a query that gives statements, which are executed one by one: so
+            the database decides, when the migration runs, about what may not stand in a DO block.
     """
 
     comment: str
     sql: str
     autocommit: bool = True
     only_if: str = ""
+    each: bool = False
 
 
 @dataclass
@@ -87,14 +104,16 @@ class StepsOp(ops.MigrateOperation):
 
 
 @renderers.dispatch_for(StepsOp)
-def _render_steps(context: AutogenContext, op: StepsOp) -> str:
+def _render_steps(context: AutogenContext, op: StepsOp) -> str | list[str]:
     prefix = context.opts["alembic_module_prefix"] or ""
     if not op.upgrade:
-        return ""
+        return []  # for "" Alembic would leave out the pass of an empty function
     lines = [f"# {op.fixup} {op.headings[0]}{':' if op.changes else '.'}"]
     lines += _comment([f"- {change}" for change in op.changes], "", hanging="  ")
     if op.functions and any("pg_temp." in step.sql for step in op.upgrade):
         lines += _define_functions(context, op, prefix)
+    if any(step.each for step in op.upgrade):
+        context.imports.add(_EXECUTE_EACH.replace("{prefix}", prefix))
     for autocommit, steps in groupby(op.upgrade, key=lambda step: step.autocommit):
         if autocommit:
             lines.append(f"with {prefix}get_context().autocommit_block():")
@@ -141,7 +160,7 @@ def _render_step(step: Step, prefix: str, indent: str) -> Iterator[str]:
     if step.only_if:
         yield f"{indent}if {step.only_if}:"
         indent += "    "
-    yield f"{indent}{prefix}execute("
+    yield f"{indent}execute_each(" if step.each else f"{indent}{prefix}execute("
     for line in (opening, *body, closing):
         yield f"{indent}    {line}".rstrip()
     yield f"{indent})"

@@ -20,7 +20,7 @@ from alembic_fixups.retyping.model import ShadowIndex, Table
 
 _ALWAYS = (
     *("format", "as_text", "bare", "grant", "dependents", "take_down", "put_back"),
-    *("is_of", "outside", "look", "clear"),
+    *("is_of", "outside", "hanging", "look", "clear"),
 )
 _BY_SUCCESSOR = (
     *("is_filled", "obstacles", "fill", "guard", "shadow_checks", "ready", "exchange"),

@@ -49,6 +49,9 @@ class Retyped(Protocol):
     def comparable(self, name: str) -> str:
         """SQL of the successor, whose name it takes, as it is compared with that value."""
 
+    def comparable_value(self, value: str) -> str:
+        """SQL of that value, as the successor is compared with it."""
+
 
 @dataclass(frozen=True)
 class ShadowIndex:
@@ -112,9 +115,19 @@ class Swapped:
         return self.of.comparable(f"fixup_row.{quoting.identifier(self.shadow)}")
 
     @property
+    def comparable_value(self) -> str:
+        """SQL of the new value, as the successor is compared with it."""
+        return self.of.comparable_value(self.of.value())
+
+    @property
     def row_value(self) -> str:
         """SQL of the new value of a row called ``fixup_row``."""
         return self.of.value(f"fixup_row.{quoting.identifier(self.of.column)}")
+
+    @property
+    def row_comparable(self) -> str:
+        """The same, as the successor is compared with it."""
+        return self.of.comparable_value(self.row_value)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.of, name)
@@ -140,6 +153,21 @@ class Domain:
 
     def __str__(self) -> str:
         return f"domain {self.name}"
+
+
+@dataclass(frozen=True)
+class Besides:
+    """What else is done in the transaction that gives columns their new types, as PL/pgSQL.
+
+    Attributes:
+        before: once the tables are locked, with everything as it was.
+        between: once what depends on the columns is taken down.
+        after: once it is put back.
+    """
+
+    before: str = ""
+    between: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,31 +240,31 @@ class Table:
     @property
     def assignments(self) -> str:
         """What fills a row called ``fixup_row``."""
-        return ", ".join(f"{_quoted(one.shadow)} = {one.row_value}" for one in self.columns)
+        return ", ".join(f"{behind_new(one.shadow)} = {one.row_value}" for one in self.columns)
 
     @property
     def unfilled(self) -> str:
         """Whether a row called ``fixup_row`` has yet to be filled."""
         return " OR ".join(
-            f"{one.row_shadow} IS DISTINCT FROM {one.row_value}" for one in self.columns
+            f"{one.row_shadow} IS DISTINCT FROM {one.row_comparable}" for one in self.columns
         )
 
     @property
     def condition(self) -> str:
         """When the trigger fires: always, but it depends on the successors that way."""
-        return " OR ".join(f"NEW.{_quoted(one.shadow)} IS NULL OR true" for one in self.columns)
+        return " OR ".join(f"NEW.{behind_new(one.shadow)} IS NULL OR true" for one in self.columns)
 
     @property
     def body(self) -> str:
         """The body of this function."""
         lines = [
-            f"NEW.{_quoted(one.shadow)} := {one.of.value(f'NEW.{_quoted(one.of.column)}')};"
+            f"NEW.{behind_new(one.shadow)} := {one.of.value(f'NEW.{behind_new(one.of.column)}')};"
             for one in self.columns
         ]
         return "\n".join(["BEGIN", *lines, "RETURN NEW;", "END"])
 
 
-def _quoted(name: str) -> str:
+def behind_new(name: str) -> str:
     """A name behind NEW, where PL/pgSQL knows no Unicode escapes; the body stands in a literal."""
     return name if quoting.is_plain(name) else '"' + name.replace('"', '""') + '"'
 

@@ -14,7 +14,7 @@ from alembic_fixups.catalog import SUCCESSOR_MARK, Name
 from alembic_fixups.rendering.steps import Step
 from alembic_fixups.rendering.templates import Templates
 from alembic_fixups.retyping.dependents import Dependent
-from alembic_fixups.retyping.model import Domain, Swapped, Table
+from alembic_fixups.retyping.model import Besides, Domain, Swapped, Table
 
 SMALL = "100 MB"
 """Up to this size, with indexes, "auto" writes a table anew in place: a second or two."""
@@ -28,15 +28,23 @@ _WHERE_NEEDED = (
 )
 """CREATE INDEX CONCURRENTLY cannot stand in a block that passes over it; a script has no choice."""
 
+NOTHING = Besides()
+
 _IN_SCRIPTS = "op.get_context().as_sql"
 
 
 def in_place(
-    templates: Templates, tables: Sequence[Table], what: str, besides: str = ""
+    templates: Templates,
+    tables: Sequence[Table],
+    what: str,
+    besides: str = "",
+    *,
+    also: Besides = NOTHING,
 ) -> Iterator[Step]:
     """All in one transaction.
 
-    Takes what the comment says of the change, and what it says in further sentences.
+    Takes what the comment says of the change, what it says in further sentences, and what is done
+    with it.
     """
     names = _names(tables)
     yield templates.step(
@@ -48,14 +56,20 @@ def in_place(
         columns=_columns(tables),
         types=_types(tables),
         domains=_domains(tables),
+        besides=also,
     )
     yield from _analyze(templates, tables)
 
 
 def back_in_place(
-    templates: Templates, tables: Sequence[Table], what: str, originals: Sequence[Dependent]
+    templates: Templates,
+    tables: Sequence[Table],
+    what: str,
+    originals: Sequence[Dependent],
+    *,
+    also: Besides = NOTHING,
 ) -> Iterator[Step]:
-    """The way back; takes what depends on the columns, as it was."""
+    """The way back; takes what depends on the columns, as it was, and what is done with it."""
     names = _names(tables)
     yield templates.step(
         "retyping/rewrite_back.sql.j2",
@@ -67,6 +81,7 @@ def back_in_place(
         types=_types(tables),
         originals=originals,
         domains=_domains(tables),
+        besides=also,
     )
     yield from _analyze(templates, tables, if_exists=True)
 
@@ -78,15 +93,19 @@ def by_successor(
     besides: str = "",
     *,
     small: str | None,
+    before_swap: Iterable[Step] = (),
+    also: Besides = NOTHING,
 ) -> Iterator[Step]:
     """By way of successors.
 
-    Takes what the comment says of the change, what it says in further sentences, and the size up to
-    which a table is written anew in place when the migration runs, None for none.
+    Takes what the comment says of the change, what it says in further sentences, the size up to
+    which a table is written anew in place when the migration runs, None for none, what is done
+    just before the successors take the places of the columns, and what is done with that.
     """
     for table in tables:
         if table.is_eligible:
             yield from _prepared(templates, table, small)
+    yield from before_swap
     names = _names(tables)
     rewritten = [str(table.name) for table in tables if not table.is_eligible]
     in_place = [*rewritten, *([f"a table of up to {small}"] if small else [])]
@@ -103,6 +122,7 @@ def by_successor(
         tables=tables,
         columns=_columns(tables),
         types=_types(tables),
+        besides=also,
     )
     yield from _analyze(templates, tables)
 

@@ -5,6 +5,7 @@ The backend is really ended, from a second connection, at each statement boundar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -83,15 +84,20 @@ def test_law_5_a_run_that_was_stopped_can_be_run_again(
 def test_law_5_what_was_half_done_is_done_over(prepared: Prepared, server: scratch.Server) -> None:
     """CREATE INDEX CONCURRENTLY, cut short by the server itself, leaves an INVALID index."""
     project = prepared.project
+    steps = prepared.source.split("def upgrade")[1].split("def downgrade")[0]
     # Under "auto" a table as small as these is written anew in place.
-    if "CONCURRENTLY" not in prepared.source or "-- A small table" in prepared.source:
+    built = re.search("CREATE (UNIQUE )?INDEX CONCURRENTLY", steps)
+    by_successor = built is not None and "-- A small table" not in steps
+    # While a column waits for vectors, its indexes do too.
+    by_query = "execute_each" in steps and "fixup_begin_job" not in steps
+    if not by_successor and not by_query:
         pytest.skip("the migration of this case builds no index")
     with scratch.connect(project.url) as holder:
         # An old snapshot that the index has to wait for, until its own statement_timeout.
         holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         holder.execute("SELECT count(*) FROM pg_class")
         with pytest.raises(SQLAlchemyError, match="statement timeout"):
-            project.upgrade(session=["SET statement_timeout = '300ms'"])
+            project.upgrade(session=["SET statement_timeout = '1s'"])
         holder.execute("ROLLBACK")
     with scratch.connect(project.url) as look:
         assert _invalid(look) > 0

@@ -103,24 +103,12 @@ def candidates(
     return [_with_details(one, details[one.place]) for one in found]
 
 
-def is_excluded(one: Candidate, run: Run) -> bool:
-    """Whether the filters of env.py keep the column from being compared."""
-    table = run.target.original(one.table)
-    parents: Any = {"table_name": table.name, "schema_name": table.schema}
-    column = table.c.get(one.column.key, one.column)
-    return not (
-        run.context.run_object_filters(table, table.name, "table", False, None)
-        and run.context.run_name_filters(one.column.name, "column", parents)
-        and run.context.run_object_filters(column, one.column.name, "column", False, None)
-    )
-
-
 def _found(
     wanted: Wanted, over_enums: dict[Name, DomainFacts], settings: EnumCheckSettings, run: Run
 ) -> Iterator[Candidate]:
     by_place = {(column.table, column.column): column for column in wanted.columns}
     for key, table in run.target.tables.items():
-        relation = _relation(table, run)
+        relation = run.relation_before_moves(table)
         if relation is None or relation.kind not in ("r", "p"):
             continue
         for column in table.c:
@@ -134,16 +122,6 @@ def _found(
             ):
                 listed = by_place.get((key, column.name))
                 yield Candidate(relation, table, column, listed, enum, domain)
-
-
-def _relation(table: Table, run: Run) -> Relation | None:
-    """What the database has for a table, also where the migration has yet to move it."""
-    found = run.relation(table)
-    if found is None:
-        for move in run.moves:
-            if move.kind == "table" and (move.to, move.name) == (table.schema, table.name):
-                found = run.catalog.find(move.schema, move.name)
-    return found
 
 
 def _with_details(one: Candidate, details: list[Any]) -> Candidate:

@@ -117,6 +117,10 @@ class Conversion:
         """The successor, as it is compared with the new value: arrays have no cast of their own."""
         return f"{name}::text[]" if self.is_array else name
 
+    def comparable_value(self, value: str) -> str:
+        """The new value, as the successor is compared with it."""
+        return value
+
     @property
     def using_back(self) -> str:
         """The old value, from the new."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import ARRAY, text
 
 from alembic_fixups.catalog import Move, Name
-from alembic_fixups.fixups.enum_check.candidates import Candidate, candidates, is_excluded
+from alembic_fixups.fixups.enum_check.candidates import Candidate, candidates
 from alembic_fixups.fixups.enum_check.conversion import Conversion, TypeFacts
 from alembic_fixups.fixups.enum_check.domains import domains
 from alembic_fixups.fixups.enum_check.findings import refuse, warn
@@ -25,6 +25,7 @@ from alembic_fixups.retyping.dependents import Dependent, dependents, shadow_ind
 from alembic_fixups.run import Run
 from alembic_fixups.stock.constraints import DIALECT
 from alembic_fixups.target import Target
+from alembic_fixups.view import is_filtered_out
 
 _TYPES = """
 SELECT n.nspname, t.typname, pg_catalog.pg_get_userbyid(t.typowner),
@@ -128,7 +129,7 @@ def _convertible(
     known = {
         relation.oid for table in run.target.tables.values() if (relation := run.relation(table))
     }
-    asked = {one.place for one in found if not is_excluded(one, run)}
+    asked = {one.place for one in found if not is_filtered_out(one.table, one.column, run)}
     inherited = [one for one in found if one.parents]
     kept: list[Candidate] = []
     for one in found:
@@ -177,7 +178,7 @@ def _problem(
     one: Candidate, casts: dict[Name, list[str]], settings: EnumCheckSettings, run: Run
 ) -> tuple[str, str] | None:
     """Code and message of what keeps a column from being converted; no code where nobody asks."""
-    if is_excluded(one, run):
+    if is_filtered_out(one.table, one.column, run):
         return "", ""
     if run.moves:
         return "moves", (

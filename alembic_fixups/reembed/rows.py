@@ -1,0 +1,271 @@
+"""The rows that a column waits for: which are to be done, and writing their vectors.
+
+A row is to be done while it has no vector; and where it has the one that we wrote, when its text
+is another one now. A vector that the application wrote is never replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from alembic_fixups.fixups.vector_dimension.side_tables import TEXT_DIGEST, VECTOR_DIGEST
+from alembic_fixups.reembed.column import Column, KeyColumn
+from alembic_fixups.reembed.database import Binary, Connection, rows, value
+from alembic_fixups.reembed.wire import array_of
+from alembic_fixups.rendering.quoting import identifier
+
+Key = tuple[str, ...]
+
+_PIECE = 1000
+"""Rows of the table that are read at once, at least."""
+
+SAMPLES = 5
+"""How many keys a message names."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that is to be done.
+
+    Attributes:
+        key: its primary key, as text.
+        text: what is embedded.
+        digest: MD5 of the text.
+    """
+
+    key: Key
+    text: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A row with its vector as it goes over the wire."""
+
+    row: Row
+    vector: bytes
+
+
+class Reader:
+    """What is to be done in a column.
+
+    Its queries name everything so that neither the search_path of the session nor the names in the
+    source matter; the source itself sees that path.
+    """
+
+    def __init__(self, column: Column, source: str) -> None:
+        """Takes the column and the ``source`` of its settings."""
+        self._column = column
+        self._vector = f"fixup_row.{column.sql}"
+        self._own = [_of("fixup_row", one) for one in column.key]
+        self._done = [_of("fixup_done", one) for one in column.key]
+        # Casts and collations that change nothing are taken away by the planner, so that the
+        # indexes of the source's table serve.
+        self._keys = [
+            f"(fixup_source.fixup_key_{place}::{one.type})"
+            + (f" COLLATE {one.collation}" if one.collation else "")
+            for place, one in enumerate(column.key, 1)
+        ]
+        names = [f"fixup_key_{place}" for place, _ in enumerate(column.key, 1)]
+        # On lines of its own: a source may end in a comment.
+        self._source = f"(\n{source}\n) AS fixup_source ({', '.join(names)}, fixup_text)"
+
+    def batches(self, connection: Connection, size: int) -> Iterator[list[Row]]:
+        """The rows that are to be done, in the order of the primary key, so many at once.
+
+        The table is read piece by piece when they are asked for, each piece as it is then.
+        """
+        waiting: list[Row] = []
+        lower: list[str] = []
+        while True:
+            upper = self._end_of_piece(connection, lower, max(size, _PIECE))
+            waiting += self._piece(connection, lower, upper)
+            while len(waiting) >= size:
+                yield waiting[:size]
+                del waiting[:size]
+            if not upper:
+                break
+            lower = upper
+        if waiting:
+            yield waiting
+
+    def first(self, connection: Connection, count: int) -> list[Row]:
+        """The first rows that are to be done."""
+        return next(self.batches(connection, count), [])[:count]
+
+    def left(self, connection: Connection) -> int:
+        """How many rows are to be done."""
+        return int(value(connection, f"SELECT count(*) FROM {self._to_do()}"))
+
+    def repeated(self, connection: Connection) -> list[Key]:
+        """Some keys that the source gives more than once."""
+        names = [f"key_{place}" for place, _ in enumerate(self._keys, 1)]
+        there = " AND ".join(f"{one} IS NOT NULL" for one in self._keys)
+        return rows(
+            connection,
+            f"SELECT {', '.join(f'{name}::text' for name in names)}"
+            f" FROM (SELECT {', '.join(self._keys)} FROM {self._source} WHERE {there})"
+            f" AS fixup_keys ({', '.join(names)})"
+            f" GROUP BY {', '.join(names)} HAVING count(*) > 1 LIMIT {SAMPLES}",
+        )
+
+    def empty(self, connection: Connection) -> tuple[int, list[Key]]:
+        """How many rows have no vector, and the keys of some."""
+        where = f"{self._column.job.table.sql} AS fixup_row WHERE {self._vector} IS NULL"
+        texts = ", ".join(f"{one}::text" for one in self._own)
+        keys = rows(
+            connection,
+            f"SELECT {texts} FROM {where} ORDER BY {', '.join(self._own)} LIMIT {SAMPLES}",
+        )
+        count = value(connection, f"SELECT count(*) FROM {where}") if keys else 0
+        return int(count), keys
+
+    def _end_of_piece(self, connection: Connection, lower: list[str], count: int) -> list[str]:
+        """The key that is so many rows after another one; empty where there is none."""
+        key = self._column.key
+        after = _compared(key, self._own, ">", 1) if lower else "true"
+        texts = ", ".join(f"{one}::text" for one in self._own)
+        found = rows(
+            connection,
+            f"SELECT {texts} FROM {self._column.job.table.sql} AS fixup_row WHERE {after}"
+            f" ORDER BY {', '.join(self._own)} LIMIT 1 OFFSET {count - 1}",
+            lower,
+        )
+        return list(found[0]) if found else []
+
+    def _piece(self, connection: Connection, lower: list[str], upper: list[str]) -> list[Row]:
+        """The rows that are to be done after one key and up to another."""
+        same = 0
+        while lower and same < len(upper) - 1 and lower[same] == upper[same]:
+            same += 1
+        query = self._piece_query(bool(lower), bool(upper), same)
+        found = rows(connection, query, [*lower, *upper[same:]])
+        return [Row(tuple(key), text, digest) for *key, text, digest in found]
+
+    def _piece_query(self, has_lower: bool, has_upper: bool, same: int) -> str:
+        """The query for a piece; the parameters are the bounds.
+
+        Takes for how many columns they are the same: these are in the parameters once.
+        """
+        texts = ", ".join(f"{one}::text" for one in self._own)
+        text = "fixup_source.fixup_text::text"
+        key = self._column.key
+
+        def bounds(names: Sequence[str]) -> str:
+            # Told what is the same, the planner knows how few rows there are.
+            parts = ["true"]
+            if same:
+                values = [f"${place}::{one.type}" for place, one in enumerate(key[:same], 1)]
+                parts.append(_equal(key[:same], names[:same], values))
+            if has_lower:
+                parts.append(_compared(key[same:], names[same:], ">", same + 1))
+            if has_upper:
+                place = len(key) + 1 if has_lower else 1
+                parts.append(_compared(key[same:], names[same:], "<=", place))
+            return " AND ".join(parts)
+
+        # Said of every table: none is read further, and a source that aggregates does so for these
+        # keys only.
+        return (
+            f"SELECT {texts}, {text}, pg_catalog.md5({text}) FROM {self._to_do(bounds)}"
+            f" ORDER BY {', '.join(self._own)}"
+        )
+
+    def _to_do(self, bounds: Callable[[Sequence[str]], str] = lambda names: "true") -> str:
+        """What stands behind FROM; takes what gives the condition for the columns of a key."""
+        column, text = self._column, "fixup_source.fixup_text::text"
+        return (
+            f"{column.job.table.sql} AS fixup_row"
+            f" JOIN {self._source} ON {_equal(column.key, self._own, self._keys)}"
+            f" LEFT JOIN {column.job.store.sql} AS fixup_done"
+            f" ON {_equal(column.key, self._done, self._own)} AND {bounds(self._done)}"
+            f" WHERE {bounds(self._own)} AND {bounds(self._keys)} AND {text} IS NOT NULL"
+            f" AND CASE WHEN {self._vector} IS NULL THEN true"
+            f" WHEN fixup_done.{TEXT_DIGEST} = pg_catalog.md5({text}) THEN false"
+            f" ELSE fixup_done.{VECTOR_DIGEST} = {column.digest(self._vector)} END"
+        )
+
+
+class Writer:
+    """Writes the vectors of a column."""
+
+    def __init__(self, column: Column) -> None:
+        """Takes the column."""
+        self._column = column
+        key, table, store = column.key, column.job.table.sql, column.job.store.sql
+        own = [_of("fixup_row", one) for one in key]
+        names = [identifier(one.name) for one in key]
+        given = [f"fixup_given.key_{place}::{one.type}" for place, one in enumerate(key, 1)]
+        keys = ", ".join(f"${place}::text[]" for place, _ in enumerate(key, 1))
+        labels = ", ".join(f"key_{place}" for place, _ in enumerate(key, 1))
+        self._lock = (
+            f"SELECT FROM {table} AS fixup_row"
+            f" JOIN unnest({keys}) AS fixup_given ({labels}) ON {_equal(key, own, given)}"
+            f" ORDER BY {', '.join(own)} FOR NO KEY UPDATE OF fixup_row"
+        )
+        digests, vectors = f"${len(key) + 1}::text[]", f"${len(key) + 2}::{column.array}"
+        vector = f"fixup_row.{column.sql}"
+        done = [_of("fixup_done", one) for one in key]
+        self._write = (
+            "WITH fixup_written AS ("
+            f"UPDATE {table} AS fixup_row SET {column.sql} = fixup_given.vector"
+            f" FROM unnest({keys}, {digests}, {vectors}) AS fixup_given"
+            f" ({labels}, digest, vector)"
+            f" LEFT JOIN {store} AS fixup_done ON {_equal(key, done, given)}"
+            f" WHERE {_equal(key, own, given)}"
+            f" AND CASE WHEN {vector} IS NULL THEN true"
+            f" WHEN fixup_done.{TEXT_DIGEST} = fixup_given.digest THEN false"
+            f" ELSE fixup_done.{VECTOR_DIGEST} = {column.digest(vector)} END"
+            f" RETURNING {', '.join(own)}, fixup_given.digest, {column.digest(vector)})"
+            f" INSERT INTO {store} ({', '.join(names)}, {TEXT_DIGEST}, {VECTOR_DIGEST})"
+            " SELECT * FROM fixup_written"
+            f" ON CONFLICT ({', '.join(names)}) DO UPDATE SET"
+            f" {TEXT_DIGEST} = excluded.{TEXT_DIGEST}, {VECTOR_DIGEST} = excluded.{VECTOR_DIGEST}"
+        )
+
+    def write(self, connection: Connection, batch: Sequence[Embedded]) -> int:
+        """Writes a batch in one transaction; gives how many of its rows were still to be done."""
+        keys = [list(column) for column in zip(*(one.row.key for one in batch), strict=True)]
+        digests = [one.row.digest for one in batch]
+        vectors = Binary(array_of(self._column.element, [one.vector for one in batch]))
+        with connection.transaction():
+            # A statement of its own: the next one sees the rows as they are once they are locked.
+            connection.execute(self._lock.encode(), keys)
+            return connection.execute(self._write.encode(), [*keys, digests, vectors]).rowcount
+
+
+def _of(table: str, column: KeyColumn) -> str:
+    return f"{table}.{identifier(column.name)}"
+
+
+def _operator(column: KeyColumn, name: str) -> str:
+    return f"OPERATOR({column.operators}.{name})"
+
+
+def _equal(key: Sequence[KeyColumn], left: Sequence[str], right: Sequence[str]) -> str:
+    """The condition that two keys are the same."""
+    return " AND ".join(
+        f"{one} {_operator(column, '=')} {other}"
+        for column, one, other in zip(key, left, right, strict=True)
+    )
+
+
+def _compared(key: Sequence[KeyColumn], names: Sequence[str], sign: str, place: int) -> str:
+    """The condition that a key comes after, or not after, the one in the parameters from *place*.
+
+    The sign is ``>`` or ``<=``.
+    """
+    bounds = [f"${place + number}::{column.type}" for number, column in enumerate(key)]
+    if len({column.operators for column in key}) == 1:
+        operator = _operator(key[0], sign)
+        return f"ROW({', '.join(names)}) {operator} ROW({', '.join(bounds)})"
+    # One operator cannot stand for types whose operators are in several schemas.
+    strict, loose = sign[0], f"{sign[0]}="
+    condition = "false" if sign == strict else "true"
+    for column, name, bound in reversed(list(zip(key, names, bounds, strict=True))):
+        condition = (
+            f"{name} {_operator(column, loose)} {bound} AND ("
+            f"{name} {_operator(column, strict)} {bound} OR {condition})"
+        )
+    return f"({condition})"

@@ -1,0 +1,196 @@
+"""Embedders that fail, and what they give."""
+
+from typing import Any
+
+import pytest
+
+from alembic_fixups.reembed.embedder import Retries
+from tests.reembed.waiting import Waiting
+
+pytestmark = pytest.mark.postgres(16)
+
+
+def refuse(*bad: str) -> Any:
+    def hook(texts: list[str]) -> None:
+        found = [text for text in texts if text in bad]
+        if found:
+            raise RuntimeError(f"cannot embed {found[0]!r}")
+
+    return hook
+
+
+def test_rows_that_fail_are_listed_and_the_rest_goes_on(waiting: Waiting) -> None:
+    waiting.docs(20)
+    waiting.job(not_null=True, batch=8)
+    waiting.embeddings.hook = refuse("text 3", "text 17", "text 18", "text 19", "text 20")
+    code, found = waiting.json()
+    assert (code, found["done"], found["left"], found["complete"]) == (1, 15, 5, False)
+    assert found["failed"][0] == {
+        "key": {"id": "3"},
+        "error": "RuntimeError: cannot embed 'text 3'",
+    }
+    assert [one["key"]["id"] for one in found["failed"]] == ["3", "17", "18", "19", "20"]
+    # A batch five times, then its halves: not once again in the next pass.
+    assert waiting.embeddings.batches[:8] == [8, 8, 8, 8, 8, 4, 2, 2]
+    assert waiting.embeddings.calls.count("text 3") == 5 + 3
+    code, printed = waiting.run()
+    assert code == 1
+    assert "0 rows embedded, 5 failed, 5 left." in printed
+    assert "  id 17: RuntimeError: cannot embed 'text 17'" in printed
+    waiting.embeddings.hook = None
+    assert waiting.json()[1]["complete"]
+    assert waiting.embeddings.calls.count("text 1") == 5 + 1 + 1
+
+
+def test_row_that_fails_and_is_put_right_meanwhile(waiting: Waiting) -> None:
+    waiting.docs(4)
+    waiting.job()
+
+    def hook(texts: list[str]) -> None:
+        if "text 3" in texts:
+            if len(texts) == 1:
+                waiting.execute("UPDATE app.docs SET body = 'right' WHERE id = 3")
+            raise RuntimeError
+
+    waiting.embeddings.hook = hook
+    code, found = waiting.json()
+    assert (code, found["failed"], found["complete"]) == (0, [], True)
+    assert waiting.wrong() == 0
+
+
+def test_errors_that_pass(waiting: Waiting) -> None:
+    waiting.docs(4)
+    waiting.job()
+    turns = iter(range(100))
+
+    def hook(texts: list[str]) -> None:
+        if next(turns) < 4:
+            raise TimeoutError
+
+    waiting.embeddings.hook = hook
+    assert waiting.json()[1]["complete"]
+    assert waiting.embeddings.batches == [4] * 5
+
+
+def test_waits_grow_and_differ() -> None:
+    waits = list(Retries(tries=8).waits())
+    assert len(waits) == 7
+    for wait, about in zip(waits, (1, 2, 4, 8, 16, 30, 30), strict=True):
+        assert 0.75 * about <= wait <= 1.25 * about
+    assert waits != list(Retries(tries=8).waits())
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_outage(waiting: Waiting, workers: int) -> None:
+    waiting.docs(400)
+    waiting.job(batch=20)
+    good = iter(range(3))
+
+    def hook(texts: list[str]) -> None:
+        if next(good, None) is None:
+            raise ConnectionError("nobody there")
+
+    waiting.embeddings.hook = hook
+    code, found = waiting.json(workers=workers)
+    assert (code, found["done"], found["left"]) == (1, 60, 340)
+    assert "5 batches in a row failed entirely" in found["message"]
+    assert "ConnectionError: nobody there" in found["message"]
+    assert len(waiting.embeddings.batches) < 3 + 30 * (5 + 2 * workers)
+    waiting.embeddings.hook = None
+    assert waiting.json()[1]["complete"]
+    assert waiting.wrong() == 0
+
+
+def test_a_model_of_another_dimension_is_an_outage(waiting: Waiting) -> None:
+    waiting.docs(400)
+    waiting.job(embedder="wide", batch=10)
+    waiting.rewrite(
+        "def wide(texts): return [[0.5] * 4 for text in texts if not embed(texts) or 1]"
+    )
+    code, found = waiting.json()
+    assert code == 1
+    assert "the last error: 4 dimensions, where vector(3) has to be" in found["message"]
+    assert found["left"] == 400
+    assert len(set(waiting.embeddings.calls)) <= 70
+
+
+def test_wrong_vectors_are_failures_of_their_rows(waiting: Waiting) -> None:
+    waiting.docs(9)
+    waiting.job(embedder="odd", batch=9)
+    waiting.rewrite(
+        """
+        def odd(texts):
+            embed(texts)
+            given = [[1.0, float("nan"), 0.0], [1e39, 0, 0], [1, 2], None, ["a", 1, 2], "123"]
+            given += [(1, 2, True), b"123"]
+            return given + [vector(text) for text in texts[len(given):]]
+        """
+    )
+    code, found = waiting.json()
+    assert (code, found["done"]) == (1, 2)
+    errors = [one["error"] for one in found["failed"]]
+    assert len(errors) == 7
+    assert errors[0] == "element 1 is not finite, or too large for single precision"
+    assert errors[1] == "element 0 is not finite, or too large for single precision"
+    assert errors[2] == "2 dimensions, where vector(3) has to be"
+    assert all(error.startswith("no vector of numbers:") for error in errors[3:])
+    assert waiting.embeddings.batches == [9]
+
+
+@pytest.mark.parametrize(
+    "answer, error",
+    [
+        ("[[1, 2, 3]] * (len(texts) + 1)", "it gives 5 vectors for 4 texts"),
+        ("None", "it gives a NoneType, not a sequence of vectors"),
+    ],
+)
+def test_no_answer(waiting: Waiting, answer: str, error: str) -> None:
+    waiting.docs(4)
+    waiting.job(embedder="odd")
+    waiting.rewrite(f"def odd(texts): return {answer} if len(texts) == 4 else {answer[:0] or None}")
+    code, found = waiting.json()
+    assert code == 1
+    assert len(found["failed"]) == 4
+
+
+def test_rows_that_the_database_does_not_take(waiting: Waiting) -> None:
+    waiting.docs(10)
+    waiting.execute("ALTER TABLE app.docs ADD CHECK (id <> 7 OR embedding IS NULL)")
+    waiting.job(batch=10)
+    code, found = waiting.json()
+    assert (code, found["done"]) == (1, 9)
+    [failed] = found["failed"]
+    assert failed["key"] == {"id": "7"}
+    assert "violates check constraint" in failed["error"]
+    assert waiting.embeddings.batches == [10]
+
+
+def test_texts_that_never_stay_the_same_while_it_runs(waiting: Waiting) -> None:
+    waiting.docs(2)
+    waiting.job()
+    waiting.embeddings.hook = lambda texts: waiting.execute(
+        "UPDATE app.docs SET body = body || '.'"
+    )
+    code, found = waiting.json()
+    assert code == 1
+    assert "change faster than they are embedded" in found["message"]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_async_embedder_in_one_loop(waiting: Waiting, workers: int) -> None:
+    waiting.docs(40)
+    waiting.job(embedder="one_loop")
+    waiting.rewrite(
+        """
+        import asyncio
+        loops = set()
+
+        async def one_loop(texts):
+            loops.add(asyncio.get_running_loop())
+            await asyncio.sleep(0.001)
+            return await embed_later(texts)
+        """
+    )
+    assert waiting.json(workers=workers)[1]["complete"]
+    assert waiting.wrong() == 0
+    assert len(waiting.embeddings.loops) == 1
