@@ -270,7 +270,9 @@ def _model_at(model: type[BaseModel], keys: Sequence[str | int]) -> type[BaseMod
     for key in keys:
         if isinstance(key, str):
             fields = {key_of(name, field): field for name, field in model.model_fields.items()}
-            model = next(_models_in(fields[key].annotation))
+            # A key that is no field is a name of the user's, in a table of tables.
+            if key in fields:
+                model = next(_models_in(fields[key].annotation), model)
     return model
 
 
@@ -301,7 +303,7 @@ _TEXT_OR_COMMENT = re.compile(
     r'"""[\s\S]*?"""|' r"'''[\s\S]*?'''|" r'"(?:\\.|[^"\\\n])*"|' r"'[^'\n]*'|#.*"
 )
 _HEADER = re.compile(r"^[ \t]*(\[{1,2})([^\[\]\n]+)\]{1,2}[ \t]*$", re.MULTILINE)
-_NAME = re.compile(r"[\w-]+")
+_NAME = re.compile(r""""[^"]*"|'[^']*'|[\w-]+""")
 
 
 def _find(text: str, keys: tuple[str | int, ...]) -> int:
@@ -311,7 +313,7 @@ def _find(text: str, keys: tuple[str | int, ...]) -> int:
     place, end, length = 0, headers[0].start() if headers else len(code), 0
     seen = Counter[str]()
     for header, after in zip_longest(headers, headers[1:]):
-        names: tuple[str | int, ...] = tuple(_NAME.findall(header[2]))
+        names: tuple[str | int, ...] = tuple(name.strip("\"'") for name in _NAME.findall(header[2]))
         if header[1] == "[[":
             names = (*names, seen[header[2]])
             seen[header[2]] += 1

@@ -138,12 +138,15 @@ def run_drop(
         (one.url, archive, shown)
         for one in found
         for archive, shown in one.archives
-        if not names or archive.name in names
+        if not names or not _names_of(archive).isdisjoint(names)
     ]
-    known = {archive.name for _, archive, _ in wanted}
+    known = {name for _, archive, _ in wanted for name in _names_of(archive)}
     unknown = [name for name in names if name not in known]
     if unknown:
-        there = ", ".join(shown.column for one in found for _, shown in one.archives) or "none"
+        there = ", ".join(
+            f"{shown.table} of {shown.column}" for one in found for _, shown in one.archives
+        )
+        there = there or "none"
         raise ProjectError(f"{', '.join(unknown)}: no archive of that name; there is {there}")
     _require_complete(found, wanted)
     if not wanted:
@@ -162,6 +165,16 @@ def run_drop(
         if not typer.confirm("Drop them? A downgrade cannot bring them back then."):
             return 1
     return max([_drop(url, archive, project, console) for url, archive, _ in wanted])
+
+
+def _names_of(archive: Archive) -> set[str]:
+    """What an archive may be called: as its column, or by its own name, when there are several."""
+    return {
+        archive.name,
+        f"{archive.table.name}.{archive.column}",
+        str(archive.store),
+        archive.store.name,
+    }
 
 
 def _require_complete(

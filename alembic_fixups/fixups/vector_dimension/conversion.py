@@ -56,10 +56,12 @@ class Conversion:
         change: from which type to which, and what becomes of vectors that do not fit.
         key: the primary key, none where the table has none.
         not_null: whether the column is NOT NULL.
+        nullable: whether it may be NULL in the models.
         in_tree: whether its table has partitions, is one, or inherits or is inherited from.
         dependents: what depends on it, where the revision was generated.
         remade: the generated columns that change with it.
         discarded: how many vectors are discarded, where the settings say so; None elsewhere.
+        digest: what tells its archives from those of other revisions.
         embedder: what makes new vectors, None where nothing does.
     """
 
@@ -69,10 +71,12 @@ class Conversion:
     change: Change
     key: tuple[KeyColumn, ...] = ()
     not_null: bool = False
+    nullable: bool = True
     in_tree: bool = False
     dependents: tuple[Dependent, ...] = ()
     remade: tuple[Remade, ...] = ()
     discarded: int | None = None
+    digest: str = ""
     embedder: str | None = None
 
     check = None
@@ -133,6 +137,11 @@ class Conversion:
         # A sparse vector may have more dimensions than the other one that it is cut or padded as.
         is_long = is_made and old.kind == "sparsevec" and old.dimensions is None
         return is_long or old.kind != self.change.new.kind
+
+    @property
+    def becomes_nullable(self) -> bool:
+        """Whether the revision takes its NOT NULL away."""
+        return self.not_null and self.nullable
 
     @property
     def emptied(self) -> str | None:
@@ -244,6 +253,15 @@ class Conversion:
         return self.change.is_kept(f"fixup_row.{quoting.identifier(self.column)}")
 
     @property
+    def rewritten(self) -> str:
+        """An SQL condition: whether the archive's vector is another than one that is put there."""
+        name = quoting.identifier(self.column)
+        old, new = (
+            self.change.comparable_old(f"{row}.{name}") for row in ("fixup_old", "EXCLUDED")
+        )
+        return f"{old} IS DISTINCT FROM {new}"
+
+    @property
     def has_archive(self) -> bool:
         """Whether there are vectors that go to an archive."""
         return self.kept is not None
@@ -260,7 +278,8 @@ class Conversion:
 
     def _archive(self, type_: str) -> TableName:
         said = type_.replace("[]", "s").replace(" ", "_").replace("(", "_").rstrip(")")
-        return self.table.sibling(f"fixup_archive_{self.table.name}_{self.column}_{said}")
+        name = f"fixup_archive_{self.table.name}_{self.column}_{said}"
+        return self.table.sibling(f"{name}_{self.digest}")
 
     @property
     def job(self) -> TableName:

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from alembic.operations import ops
-from sqlalchemy import Column
-from sqlalchemy.types import TypeEngine
+from alembic.autogenerate.api import AutogenContext
 
 from alembic_fixups.fixups.vector_dimension.types import is_pgvectors
 from alembic_fixups.run import Run
-from alembic_fixups.stock.tree import leaves
 
 
-def import_types(run: Run, upgrade_ops: ops.UpgradeOps) -> None:
-    """Has the revision import pgvector where Alembic would name a type of it and import nothing.
+def import_types(run: Run) -> None:
+    """Has the revision import pgvector where Alembic names a type of it and imports nothing.
 
-    With ``user_module_prefix`` in env.py it is named otherwise, and env.py sees to it.
+    That is known only as the revision is rendered. With ``user_module_prefix``, or where the
+    ``render_item`` of env.py writes the type itself, env.py sees to the import.
     """
-    if run.context.opts.get("user_module_prefix") is not None:
+    options: dict[str, Any] = run.context.opts
+    if options.get("user_module_prefix") is not None:
         return
-    if any(
-        is_pgvectors(type_) for operation in leaves(upgrade_ops.ops) for type_ in _types(operation)
-    ):
-        run.context.imports.add("import pgvector.sqlalchemy")
+    known = options.get("render_item")
 
+    def render_item(kind: str, item: Any, context: AutogenContext) -> Any:
+        written = known(kind, item, context) if known is not None else False
+        if written is False and kind == "type" and is_pgvectors(item):
+            context.imports.add("import pgvector.sqlalchemy")
+        return written
 
-def _types(operation: ops.MigrateOperation) -> Iterator[TypeEngine[Any]]:
-    """The types that an operation, or its reverse, names."""
-    if isinstance(operation, ops.AlterColumnOp):
-        for type_ in (operation.modify_type, operation.existing_type):
-            if isinstance(type_, TypeEngine):
-                yield type_
-    elif isinstance(operation, ops.AddColumnOp):
-        yield operation.column.type
-    elif isinstance(operation, ops.CreateTableOp | ops.DropTableOp):
-        table = operation.to_table()
-        yield from (column.type for column in table.c)
-    elif isinstance(operation, ops.DropColumnOp):
-        column = operation.to_column()
-        if isinstance(column, Column):
-            yield column.type
+    options["render_item"] = render_item

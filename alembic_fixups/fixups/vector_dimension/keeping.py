@@ -19,10 +19,10 @@ BATCH = 16
 """Pages that one transaction copies: some hundred rows, whose vectors lie beside the pages."""
 
 _ALWAYS = (
-    *("is_of_type", "keys_of", "said_of", "unmade", "trouble"),
-    *("side_table", "restoring", "save_new"),
+    *("is_of_type", "keys_of", "said_of", "stop_at", "unmade", "trouble"),
+    *("side_table", "restoring", "trouble_back", "save_new"),
 )
-_TO_KEEP = ("keep", "stop_unless_kept", "drop_archive")
+_TO_KEEP = ("watched", "stop_unless_watched", "keep", "drop_archive")
 _TO_WAIT = ("begin_job", "end_job", "restore")
 
 
@@ -37,6 +37,7 @@ def functions(templates: Templates, columns: Sequence[Conversion]) -> Iterator[s
             "",
             job_mark=JOB_MARK,
             archive_mark=ARCHIVE_MARK,
+            mark=SUCCESSOR_MARK,
         ).sql
 
 
@@ -69,7 +70,7 @@ def keep(templates: Templates, table: Table, pending: dict[str, str]) -> Iterato
         pending=pending,
         archive_mark=ARCHIVE_MARK,
         trigger=trigger(table),
-        body=_body(kept),
+        body=_body(kept, table.name),
         mark=SUCCESSOR_MARK,
     )
     for one in kept:
@@ -98,9 +99,12 @@ def also(templates: Templates, tables: Sequence[Table]) -> Besides:
             "before",
             columns=columns,
             triggers=[
-                (table.name, trigger(table))
+                (
+                    table.name,
+                    trigger(table),
+                    any(one.has_archive for one in conversions_of([table])),
+                )
                 for table in tables
-                if any(one.has_archive for one in conversions_of([table]))
             ],
         ),
         _fragment(
@@ -143,54 +147,55 @@ def _fragment(templates: Templates, name: str, **values: object) -> str:
     return templates.step(f"vector_dimension/{name}.sql.j2", "", "", **values).sql
 
 
-def _body(kept: Sequence[Conversion]) -> str:
-    """The body of the function of the trigger; ``fixup_schema`` stands for that of the table."""
+def _body(kept: Sequence[Conversion], table: TableName) -> str:
+    """The body of the function of the trigger; ``fixup_schema`` stands for the table's.
+
+    It looks at the row as it is by now, not at NEW: a trigger of the user's may have changed it
+    again, and keys that are checked late may have gone from one row to another.
+    """
     lines = ["#variable_conflict use_column", "BEGIN"]
     for one in kept:
-        vector = behind_new(one.column)
-        put = f"DO UPDATE SET {vector} = EXCLUDED.{vector}"
-        changed = " <> ".join(
-            one.change.comparable_old(f"{row}.{vector}") for row in ("fixup_old", "EXCLUDED")
-        )
         same_key = " AND ".join(
             f"OLD.{behind_new(key.name)} {key.equals} NEW.{behind_new(key.name)}" for key in one.key
         )
         lines += [
             f"IF TG_OP = 'UPDATE' AND NOT ({same_key}) THEN",
-            *_without(one, "OLD"),
+            *_as_now(one, "OLD", table),
             "END IF;",
-            f"IF {one.change.is_kept(f'NEW.{vector}')} THEN",
-            f"{_row(one, 'NEW', f'NEW.{vector}')} {put} WHERE {changed};",
-            "ELSE",
-            *_without(one, "NEW"),
-            "END IF;",
+            *_as_now(one, "NEW", table),
         ]
     return "\n".join([*lines, "RETURN NULL;", "END"])
 
 
-def _without(one: Conversion, row: str) -> list[str]:
-    """Takes what there is of a row out of the archive.
+def _as_now(one: Conversion, row: str, table: TableName) -> list[str]:
+    """Has the archive hold what the row of that key has now, or nothing.
 
-    It is written first: a transaction whose snapshot is older than the copy would not see it, and
-    has to fail as one that cannot be serialised.
+    The key is written first: a transaction whose snapshot is older than the copy would not see
+    what is there, and has to fail as one that cannot be serialised.
     """
     store = f"fixup_schema.{behind_new(one.archive.name)}"
-    matching = " AND ".join(
+    keys = [behind_new(key.name) for key in one.key]
+    listed = ", ".join(keys)
+    vector = behind_new(one.column)
+    now = f"fixup_schema.{behind_new(table.name)} AS fixup_row WHERE " + " AND ".join(
+        f"fixup_row.{behind_new(key.name)} {key.equals} {row}.{behind_new(key.name)}"
+        for key in one.key
+    )
+    kept = one.change.is_kept(f"fixup_row.{vector}")
+    old = " AND ".join(
         f"fixup_old.{behind_new(key.name)} {key.equals} {row}.{behind_new(key.name)}"
         for key in one.key
     )
-    return [
-        f"{_row(one, row, 'NULL')} DO UPDATE SET {behind_new(one.column)} = NULL;",
-        f"DELETE FROM {store} AS fixup_old WHERE {matching};",
-    ]
-
-
-def _row(one: Conversion, row: str, vector: str) -> str:
-    """Puts a row into the archive; DO follows for where it is there."""
-    store = f"fixup_schema.{behind_new(one.archive.name)}"
-    keys = [behind_new(key.name) for key in one.key]
-    values = [*(f"{row}.{key}" for key in keys), vector]
-    return (
-        f"INSERT INTO {store} AS fixup_old ({', '.join([*keys, behind_new(one.column)])})"
-        f" VALUES ({', '.join(values)}) ON CONFLICT ({', '.join(keys)})"
+    same = " = ".join(
+        one.change.comparable_old(f"{side}.{vector}") for side in ("fixup_row", "fixup_old")
     )
+    return [
+        f"INSERT INTO {store} ({listed}) VALUES ({', '.join(f'{row}.{key}' for key in keys)})",
+        f"  ON CONFLICT ({listed}) DO UPDATE SET {keys[0]} = EXCLUDED.{keys[0]};",
+        f"DELETE FROM {store} AS fixup_old WHERE {old}",
+        f"  AND NOT EXISTS (SELECT FROM {now} AND {kept} AND {same});",
+        f"INSERT INTO {store} ({listed}, {vector})",
+        f"  SELECT {', '.join(f'fixup_row.{name}' for name in (*keys, vector))}",
+        f"  FROM {now} AND {kept}",
+        "  ON CONFLICT DO NOTHING;",
+    ]

@@ -36,13 +36,15 @@ def replace(
     general = run.settings.general
     templates = Templates(general.lock_timeout, general.templates)
     compared = compare(run, plan.types, plan.jobs)
-    leave_nullable(plan.jobs, run, upgrade_ops)
-    import_types(run, upgrade_ops)
+    leave_nullable(plan, run, upgrade_ops)
+    import_types(run)
     replacement = Replacement(lambda operation: compared.owns(operation) or is_empty(operation))
     by_table: dict[int, list[IndexChange]] = {}
     alone = []
     converted = {one.relation for one in plan.conversions}
     for change in compared.changes:
+        if any((change.relation, column) in plan.held for column in change.columns):
+            continue  # its column stays as it is
         if change.converted and change.relation in converted:
             by_table.setdefault(change.relation, []).append(change)
         else:
@@ -65,26 +67,39 @@ def replace(
             columns=conversions,
             ways_out=ways_out,
         )
-        replacement.operations.append(
-            StepsOp(
-                NAME,
-                tuple(_describe(conversions)),
-                (look, *(step for unit in units for step in unit.upgrade)),
-                tuple(step for unit in reversed(units) for step in unit.downgrade),
-                functions=(
-                    *functions(
-                        templates,
-                        "text",
-                        online=settings.strategy != "rewrite"
-                        and any(table.is_eligible for group in plan.groups for table in group),
-                        domains=False,
-                    ),
-                    *own_functions(templates, conversions),
-                    *index_steps.functions(templates),
-                ),
-            )
+        used = (
+            *functions(
+                templates,
+                "text",
+                online=settings.strategy != "rewrite"
+                and any(table.is_eligible for group in plan.groups for table in group),
+                domains=False,
+            ),
+            *own_functions(templates, conversions),
+            *index_steps.functions(templates),
         )
-    used = replacement.operations[0].functions if units else index_steps.functions(templates)
+        steps = [step for unit in units for step in unit.upgrade]
+        back = [step for unit in reversed(units) for step in unit.downgrade]
+        # What Alembic adds beside may need the new types; but NOT NULL has to be gone before.
+        late = any(one.becomes_nullable for one in conversions)
+        looking = StepsOp(
+            NAME,
+            (),
+            (look,),
+            headings=("looks at what it will change", ""),
+            functions=used,
+        )
+        changing = StepsOp(
+            NAME,
+            tuple(_describe(conversions)),
+            tuple(steps if late else [look, *steps]),
+            (_look_back(templates, conversions), *back),
+            functions=used,
+        )
+        replacement.early = [looking] if late else [changing]
+        replacement.operations = [changing] if late else []
+    else:
+        used = index_steps.functions(templates)
     for change in alone:
         for unit, place in (
             (index_steps.early_unit(templates, change), replacement.early),
@@ -101,6 +116,16 @@ def replace(
                     )
                 )
     return replacement
+
+
+def _look_back(templates: Templates, columns: Sequence[Conversion]) -> Step:
+    return templates.step(
+        "vector_dimension/look_back.sql.j2",
+        "Look whether the vectors can be had in their old types, and stop before anything is "
+        "changed.",
+        "nothing.",
+        columns=columns,
+    )
 
 
 def _describe(conversions: Iterable[Conversion]) -> Iterator[str]:

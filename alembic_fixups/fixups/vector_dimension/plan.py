@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -62,11 +63,13 @@ class Plan:
         types: SQL of the types that columns will have, by OID of the table and name: those that
             change, and the generated ones that change with them.
         jobs: the columns that wait for vectors since an earlier migration.
+        held: OID of the table and name of the columns that stay of another type than the models'.
     """
 
     groups: list[list[model.Table]] = field(default_factory=list)
     types: dict[tuple[int, str], str] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
+    held: set[tuple[int, str]] = field(default_factory=set)
 
     @property
     def conversions(self) -> list[Conversion]:
@@ -158,6 +161,7 @@ def locate(plan: Plan, settings: VectorDimensionSettings, run: Run) -> Iterable[
                 "in a migration of your own"
             )
             refuse(run, "generated", one, message)
+    plan.held = {one.place for one in found} - plan.types.keys()
     return []
 
 
@@ -206,6 +210,11 @@ def _problem(one: Candidate, change: Change, jobs: list[Job], run: Run) -> tuple
             'as "reembed" or "archive"'
         )
     conversion = _conversion(one, change, (), run)
+    if one.column.name in one.relation.primary_key:
+        return "primary-key", (
+            "it is part of the primary key, which says which row a vector belongs to. Take it out "
+            "of the key first"
+        )
     if not conversion.key and (conversion.has_archive or conversion.is_reembedded):
         what = "new vectors" if conversion.is_reembedded else "old vectors"
         return "no-primary-key", (
@@ -314,13 +323,16 @@ def _conversion(
     key = tuple(
         KeyColumn(name, one.relation.columns[name].operators) for name in one.relation.primary_key
     )
+    said = f"{run.heads} {one.table.key} {one.column.name} {change.old} {change.new}"
     return Conversion(
+        digest=hashlib.sha256(said.encode()).hexdigest()[:6],
         relation=one.relation.oid,
         table=TableName.of(one.table),
         column=one.column.name,
         change=change,
         key=key,
         not_null=one.known.not_null,
+        nullable=bool(one.column.nullable),
         in_tree=one.known.in_tree,
         dependents=hangs,
     )

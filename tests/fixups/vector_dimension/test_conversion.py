@@ -200,7 +200,8 @@ def test_an_archive_that_still_has_vectors_stops_the_next_change(make: Make) -> 
     database.execute("ALTER TABLE docs ALTER embedding TYPE vector(4) USING '[1,1,1,1]'")
     database.project.stamp("base")
     message = database.refused_unchanged()
-    assert f"{ARCHIVE} still keeps 2 vector(s) of an earlier migration" in message
+    assert f"{ARCHIVE} still keeps" in message
+    assert "2 row(s)" in message
     assert "drop-archive" in message
 
 
@@ -787,7 +788,6 @@ def test_a_table_that_moves_to_another_schema_changes_with_the_next_revision(mak
     assert database.vectors() == {**VECTORS, 3: None}
 
 
-@pytest.mark.xfail(strict=True, reason="Alembic forgets imports that are added as it compares")
 @pytest.mark.parametrize(
     ("before", "after", "data"),
     [
@@ -858,7 +858,6 @@ def test_settings_that_are_wrong_are_named_with_their_line(make: Make) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="keys in quotes are not found in pyproject.toml")
 def test_settings_of_a_column_that_are_wrong_are_named_with_their_line(make: Make) -> None:
     database = make(FOUR, THREE)
     wrong = {
