@@ -61,12 +61,11 @@ data = "reembed"
 source = "SELECT id, pattern_name || ': ' || description FROM migration.agent_discovered_patterns"
 embedder = "app.embeddings:embed"
 """
-ARCHIVE = "fixup_archive_agent_discovered_patterns_embedding_vector_1536"
 PATTERNS, EMBEDDED = 120, 108  # every tenth has no vector
-VECTORS = f"""SELECT 'in the column' AS vectors, count(embedding)
+VECTORS = """SELECT 'in the column' AS vectors, count(embedding)
   FROM migration.agent_discovered_patterns
 UNION ALL
-SELECT 'in the archive', count(*) FROM migration.{ARCHIVE}"""
+SELECT 'in the archive', count(*) FROM migration.{archive}"""
 CROSS_TENANT_INSERT = """INSERT INTO migration.assets
        (client_account_id, engagement_id, name, asset_type)
 SELECT kestrel.id, theirs.id, 'stray server', 'server'
@@ -325,8 +324,11 @@ def embed(stage: Stage) -> None:
     changes = source[source.index("    # vector-dimension makes these changes:") :]
     changes, _, _ = changes.partition("    with op.get_context()")
     stage.code(changes.rstrip(), "python")
+    archive = re.search(r"migration\.(fixup_archive_\w+)", source)
+    assert archive is not None
+    vectors = VECTORS.format(archive=archive[1])
     stage.run("alembic upgrade head")
-    output = stage.psql(VECTORS)
+    output = stage.psql(vectors)
     expect_rows(output, {"in the column": 0, "in the archive": EMBEDDED})
 
     stage.act(
@@ -334,7 +336,7 @@ def embed(stage: Stage) -> None:
         "Batch by batch, and on from there if it is stopped. Then come the index and NOT NULL.",
     )
     stage.run("alembic-fixups reembed")
-    output = stage.psql(VECTORS)
+    output = stage.psql(vectors)
     expect_rows(output, {"in the column": PATTERNS, "in the archive": EMBEDDED})
     output = stage.run("alembic-fixups vectors")
     expect("vector(1536)" in output, "the archive is listed")

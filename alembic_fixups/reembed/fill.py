@@ -232,7 +232,8 @@ class _Filling:
                 f"{count:,} rows of {self.column.job.table} have no vector and no text: source "
                 f"does not give them, or gives NULL (primary keys {shown}). The column is to be "
                 "NOT NULL: give them a text in source, give them vectors, or delete them, and run "
-                "it again; or make the column nullable in the models."
+                "it again; or make the column nullable in the models, and let autogenerate and "
+                "upgrade say so here."
             )
         return count > 0
 

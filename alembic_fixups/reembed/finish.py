@@ -125,7 +125,7 @@ def _is_not_null(connection: Connection, column: Column) -> bool:
 
 
 def _rename_not_null(connection: Connection, column: Column) -> None:
-    """Gives the NOT NULL the name that it had; before PostgreSQL 18 it has none."""
+    """Gives the NOT NULL the name and comment that it had; before PostgreSQL 18 it has none."""
     wanted = column.job.not_null_name
     query = (
         "SELECT c.conname FROM pg_catalog.pg_constraint c"
@@ -138,6 +138,12 @@ def _rename_not_null(connection: Connection, column: Column) -> None:
                 connection,
                 column,
                 f"RENAME CONSTRAINT {identifier(name)} TO {identifier(wanted)}",
+            )
+        if wanted is not None and column.job.not_null_comment is not None:
+            execute(
+                connection,
+                f"COMMENT ON CONSTRAINT {identifier(wanted)} ON {column.job.table.sql}"
+                f" IS {literal(column.job.not_null_comment)}",
             )
 
 

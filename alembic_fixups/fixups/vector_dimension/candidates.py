@@ -12,6 +12,7 @@ from sqlalchemy import Column, Computed, Table, text
 from alembic_fixups.catalog import Relation
 from alembic_fixups.fixups.vector_dimension.settings import VectorDimensionSettings
 from alembic_fixups.fixups.vector_dimension.types import VectorType, is_pgvectors, of_model
+from alembic_fixups.rendering.templates import TableName
 from alembic_fixups.run import Run
 
 _COLUMNS = """
@@ -166,6 +167,15 @@ def _is_vector(
         or is_pgvectors(column.type)
         or not names.isdisjoint(settings.columns)
     )
+
+
+def types_now(schema: str | None, run: Run) -> dict[tuple[TableName, str], str]:
+    """SQL of the type of every column of vectors, by its table and its name."""
+    return {
+        (TableName(relation.schema, relation.name), name): known.type.sql
+        for (oid, name), known in _known(schema, run).items()
+        if (relation := run.catalog.relations.get(oid)) is not None
+    }
 
 
 def _known(schema: str | None, run: Run) -> dict[tuple[int, str], Known]:

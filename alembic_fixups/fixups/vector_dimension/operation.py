@@ -14,13 +14,13 @@ from alembic_fixups.fixups.vector_dimension.imports import import_types
 from alembic_fixups.fixups.vector_dimension.indexes import IndexChange, compare
 from alembic_fixups.fixups.vector_dimension.keeping import also, also_back, keep, restore
 from alembic_fixups.fixups.vector_dimension.keeping import functions as own_functions
-from alembic_fixups.fixups.vector_dimension.ownership import is_empty, leave_nullable
 from alembic_fixups.fixups.vector_dimension.plan import Plan, conversions_of
 from alembic_fixups.fixups.vector_dimension.settings import (
     NAME,
     Strategy,
     VectorDimensionSettings,
 )
+from alembic_fixups.fixups.vector_dimension.waiting import is_empty, leave_nullable, let_be_null
 from alembic_fixups.rendering.steps import Step, StepsOp, Unit
 from alembic_fixups.rendering.templates import Templates
 from alembic_fixups.retyping.dependents import functions
@@ -66,6 +66,7 @@ def replace(
             "nothing.",
             columns=conversions,
             ways_out=ways_out,
+            tables=[table for group in plan.groups for table in group],
         )
         used = (
             *functions(
@@ -100,6 +101,7 @@ def replace(
         replacement.operations = [changing] if late else []
     else:
         used = index_steps.functions(templates)
+    replacement.operations += let_be_null(plan, run, templates)
     for change in alone:
         for unit, place in (
             (index_steps.early_unit(templates, change), replacement.early),

@@ -15,10 +15,12 @@ from alembic_fixups.fixups.vector_dimension.candidates import (
     Candidate,
     candidates,
     extension,
+    types_now,
 )
 from alembic_fixups.fixups.vector_dimension.conversion import Conversion, KeyColumn, Remade
 from alembic_fixups.fixups.vector_dimension.findings import refuse, tell
 from alembic_fixups.fixups.vector_dimension.index_rewrite import rewrite_indexes
+from alembic_fixups.fixups.vector_dimension.leftovers import tell_of_leftovers
 from alembic_fixups.fixups.vector_dimension.settings import (
     NAME,
     ColumnSettings,
@@ -115,10 +117,13 @@ def locate(plan: Plan, settings: VectorDimensionSettings, run: Run) -> Iterable[
     assert run.context.connection is not None
     pgvector = extension(run)
     schema = None if pgvector is None else pgvector.schema
-    plan.jobs, _ = parsed(
+    jobs, _ = parsed(
         cast(tuple[str, str, str], tuple(row))
         for row in run.context.connection.execute(text(SIDE_TABLES))
     )
+    types = types_now(schema, run) if jobs else {}
+    plan.jobs = [job for job in jobs if types.get((job.table, job.column)) == job.type]
+    begun = [job for job in jobs if job not in plan.jobs]
     found = list(candidates(schema, settings, run))
     for one in found:
         # Also of those that stay as they are: Alembic could not change them.
@@ -162,7 +167,16 @@ def locate(plan: Plan, settings: VectorDimensionSettings, run: Run) -> Iterable[
             )
             refuse(run, "generated", one, message)
     plan.held = {one.place for one in found} - plan.types.keys()
+    changed = {one.relation for one in plan.conversions}
+    anew = {(_place(run, one.relation), one.column) for one in plan.conversions if one.embedder}
+    left = [job for job in begun if (job.table, job.column) not in anew]
+    tell_of_leftovers(run, left, changed)
     return []
+
+
+def _place(run: Run, oid: int) -> TableName:
+    relation = run.catalog.relations[oid]
+    return TableName(relation.schema, relation.name)
 
 
 def _chosen(one: Candidate, settings: VectorDimensionSettings, run: Run) -> ColumnSettings:

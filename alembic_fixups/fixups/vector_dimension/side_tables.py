@@ -70,6 +70,7 @@ class Job:
         type: its new type, as ``format_type()`` gives it without a search_path.
         not_null: whether it is NOT NULL at the end.
         not_null_name: the name that its NOT NULL had, where PostgreSQL keeps one (18 on).
+        not_null_comment: the comment that it had.
         indexes: the indexes that are built at the end.
     """
 
@@ -79,6 +80,7 @@ class Job:
     type: str
     not_null: bool
     not_null_name: str | None = None
+    not_null_comment: str | None = None
     indexes: tuple[PendingIndex, ...] = ()
 
     @property
@@ -127,6 +129,7 @@ def parsed(rows: Iterable[tuple[str, str, str]]) -> tuple[list[Job], list[Archiv
                         said["type"],
                         said["not_null"],
                         said.get("not_null_name"),
+                        said.get("not_null_comment"),
                         tuple(
                             PendingIndex(
                                 one["name"],

@@ -79,6 +79,8 @@ class Database:
 
     def vectors(self, table: str = "docs", key: str = "id") -> dict[Any, str | None]:
         """The vectors of a table, or of an archive, by key."""
+        if "fixup_archive_" in table:
+            table = self.named(table)
         return dict(self.rows(f"SELECT {key}, embedding::text FROM {table}"))
 
     def type_of(self, column: str = "embedding", table: str = "docs") -> str:
@@ -88,6 +90,11 @@ class Database:
             f" WHERE attrelid = '{table}'::regclass AND attname = '{column}'"
         )
         assert isinstance(found, str)
+        return found
+
+    def named(self, beginning: str) -> str:
+        """The archive whose name begins so."""
+        [found] = [each for each in self.archives() if each.startswith(beginning)]
         return found
 
     def archives(self) -> list[str]:
