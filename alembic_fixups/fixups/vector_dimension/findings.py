@@ -23,8 +23,7 @@ def tell(run: Run, conversion: Conversion, one: Candidate, with_vectors: bool) -
     elif conversion.emptied is not None and not one.column.nullable:
         message = (
             f"{conversion.column} is NOT NULL and becomes {change.new}, which its vectors do not "
-            f"fit: the migration stops while there are any. {ways_out(conversion)[0].upper()}"
-            f"{ways_out(conversion)[1:]}"
+            f"fit: the migration stops while there are any; {ways_out(conversion)}"
         )
         _say(run, "not-null", one, message, "warning")
     if conversion.has_archive:
