@@ -245,7 +245,7 @@ class Conversion:
     @property
     def restoring(self) -> str:
         """Name of the function that gives back what the column had."""
-        return quoting.fit_identifier(f"fixup_before_{self}")
+        return quoting.fit_identifier(f"fixup_before_{self.digest}_{self}")
 
     @property
     def kept(self) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from alembic_fixups.catalog import SUCCESSOR_MARK
 from alembic_fixups.fixups.vector_dimension.conversion import Conversion
-from alembic_fixups.fixups.vector_dimension.plan import conversions_of
+from alembic_fixups.fixups.vector_dimension.grouping import conversions_of
 from alembic_fixups.fixups.vector_dimension.side_tables import ARCHIVE_MARK, JOB_MARK
 from alembic_fixups.rendering.steps import Step
 from alembic_fixups.rendering.templates import TableName, Templates

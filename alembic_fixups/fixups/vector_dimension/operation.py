@@ -10,11 +10,12 @@ from alembic.operations import ops
 from alembic_fixups.fixups.vector_dimension import index_steps
 from alembic_fixups.fixups.vector_dimension.conversion import Conversion
 from alembic_fixups.fixups.vector_dimension.findings import ways_out
+from alembic_fixups.fixups.vector_dimension.grouping import conversions_of
 from alembic_fixups.fixups.vector_dimension.imports import import_types
 from alembic_fixups.fixups.vector_dimension.indexes import IndexChange, compare
 from alembic_fixups.fixups.vector_dimension.keeping import also, also_back, keep, restore
 from alembic_fixups.fixups.vector_dimension.keeping import functions as own_functions
-from alembic_fixups.fixups.vector_dimension.plan import Plan, conversions_of
+from alembic_fixups.fixups.vector_dimension.plan import Plan
 from alembic_fixups.fixups.vector_dimension.settings import (
     NAME,
     Strategy,

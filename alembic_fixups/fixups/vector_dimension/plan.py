@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import cast
 
-from sqlalchemy import Computed, text
+from sqlalchemy import text
 
 from alembic_fixups.catalog import Move
 from alembic_fixups.fixups.vector_dimension.candidates import (
@@ -17,43 +16,34 @@ from alembic_fixups.fixups.vector_dimension.candidates import (
     extension,
     types_now,
 )
-from alembic_fixups.fixups.vector_dimension.conversion import Conversion, KeyColumn, Remade
-from alembic_fixups.fixups.vector_dimension.findings import refuse, tell
+from alembic_fixups.fixups.vector_dimension.conversion import Conversion
+from alembic_fixups.fixups.vector_dimension.findings import refuse
+from alembic_fixups.fixups.vector_dimension.grouping import (
+    chosen_for,
+    conversion_of,
+    conversions_of,
+    grouped,
+)
 from alembic_fixups.fixups.vector_dimension.index_rewrite import rewrite_indexes
 from alembic_fixups.fixups.vector_dimension.leftovers import tell_of_leftovers
 from alembic_fixups.fixups.vector_dimension.settings import (
     NAME,
-    ColumnSettings,
     VectorDimensionSettings,
-    column_settings,
 )
 from alembic_fixups.fixups.vector_dimension.side_tables import SIDE_TABLES, Job, parsed
 from alembic_fixups.fixups.vector_dimension.values import Change
-from alembic_fixups.rendering import quoting
-from alembic_fixups.rendering.templates import TableName, Templates
+from alembic_fixups.rendering.templates import TableName
 from alembic_fixups.retyping import model
-from alembic_fixups.retyping.casts import sql_of
-from alembic_fixups.retyping.dependents import (
-    Dependent,
-    connected,
-    dependents,
-    shadow_indexes,
-)
 from alembic_fixups.run import Run
 from alembic_fixups.settings import SettingsError
 from alembic_fixups.target import Target
 from alembic_fixups.view import is_filtered_out
-
-_BLOCKING = {"foreign key", "exclusion", "key", "generated column", "materialized view"}
-"""What cannot be brought along while writes go on."""
 
 _WITH_SUBVECTOR = (0, 7)
 """pgvector CHANGELOG, 0.7.0."""
 
 _DENSE = 16_000
 """Dimensions of a vector that is not sparse (pgvector README, "Vector Type")."""
-
-_VECTOR_INDEX = (" USING hnsw ", " USING ivfflat ")
 
 
 @dataclass
@@ -77,11 +67,6 @@ class Plan:
     def conversions(self) -> list[Conversion]:
         """The columns whose types change."""
         return [one for group in self.groups for one in conversions_of(group)]
-
-
-def conversions_of(tables: Iterable[model.Table]) -> list[Conversion]:
-    """The columns of these tables whose types change."""
-    return [cast(Conversion, column.of) for table in tables for column in table.columns]
 
 
 def rewrite(target: Target, settings: VectorDimensionSettings, major_version: int) -> Plan:
@@ -132,7 +117,7 @@ def locate(plan: Plan, settings: VectorDimensionSettings, run: Run) -> Iterable[
     for one in found:
         if one.known.inherited or is_filtered_out(one.table, one.column, run):
             continue
-        chosen = _chosen(one, settings, run)
+        chosen = chosen_for(one, settings, run)
         assert chosen.data is not None
         change = Change(one.known.type, one.new, chosen.data, schema)
         problem = _problem(one, change, plan.jobs, run)
@@ -149,7 +134,7 @@ def locate(plan: Plan, settings: VectorDimensionSettings, run: Run) -> Iterable[
             refuse(run, problem[0], one, problem[1])
     computed = {one.place: one for one in found if one.known.generated and one.is_computed}
     if kept or computed:
-        plan.groups = _grouped(kept, computed, settings, run)
+        plan.groups = grouped(kept, computed, settings, run)
     for conversion in plan.conversions:
         plan.types[conversion.relation, conversion.column] = conversion.storage
     remade = {
@@ -177,11 +162,6 @@ def locate(plan: Plan, settings: VectorDimensionSettings, run: Run) -> Iterable[
 def _place(run: Run, oid: int) -> TableName:
     relation = run.catalog.relations[oid]
     return TableName(relation.schema, relation.name)
-
-
-def _chosen(one: Candidate, settings: VectorDimensionSettings, run: Run) -> ColumnSettings:
-    home = run.target.home or run.target.default_schema
-    return column_settings(settings, one.table.schema, one.table.name, one.column.name, home)[1]
 
 
 def _problem(one: Candidate, change: Change, jobs: list[Job], run: Run) -> tuple[str, str] | None:
@@ -223,7 +203,7 @@ def _problem(one: Candidate, change: Change, jobs: list[Job], run: Run) -> tuple
             f"vectors of at most {_DENSE} dimensions can be cut or padded. Take another data, such "
             'as "reembed" or "archive"'
         )
-    conversion = _conversion(one, change, (), run)
+    conversion = conversion_of(one, change, (), run)
     if one.column.name in one.relation.primary_key:
         return "primary-key", (
             "it is part of the primary key, which says which row a vector belongs to. Take it out "
@@ -240,161 +220,3 @@ def _problem(one: Candidate, change: Change, jobs: list[Job], run: Run) -> tuple
 
 def _is_made(change: Change) -> bool:
     return change.made("v") is not None
-
-
-def _grouped(
-    kept: list[tuple[Candidate, Change]],
-    computed: dict[tuple[int, str], Candidate],
-    settings: VectorDimensionSettings,
-    run: Run,
-) -> list[list[model.Table]]:
-    assert run.context.connection is not None
-    connection = run.context.connection
-    general = run.settings.general
-    templates = Templates(general.lock_timeout, general.templates)
-    hanging = dependents(connection, [one.place for one, _ in kept], templates)
-    beside: dict[TableName, Conversion] = {}
-    by_table: dict[int, list[Conversion]] = {}
-    found_at = {one.place: one for one, _ in kept}
-    for (one, change), found in zip(kept, hanging, strict=True):
-        hangs = tuple(each for each in found if not _is_vector_index(each))
-        trouble = [f"{each.identity}: {each.trouble}" for each in hangs if each.trouble]
-        if trouble:
-            message = (
-                f"what depends on it could not be made again as it is ({'; '.join(trouble)}). "
-                "Drop that in a migration of your own before, and make it again behind"
-            )
-            refuse(run, "dependents", one, message)
-            continue
-        conversion = _conversion(one, change, hangs, run)
-        conversion = replace(
-            conversion,
-            remade=tuple(_remade(one, hangs, computed)),
-            embedder=_chosen(one, settings, run).embedder if conversion.is_reembedded else None,
-            discarded=_count(conversion, run) if conversion.data == "clear" else None,
-        )
-        names = (conversion.archive, conversion.archive_of_new, conversion.job)
-        taken = next((beside[name] for name in names if name in beside), None)
-        if taken is not None:
-            message = (
-                f"the tables that keep its vectors would be named as those of {taken}. Change one "
-                "of the two now, and the other one once that is done and its archive is dropped"
-            )
-            refuse(run, "name-taken", one, message)
-            continue
-        beside |= dict.fromkeys(names, conversion)
-        with_vectors = _has_vectors(conversion, run)
-        tell(run, conversion, one, with_vectors)
-        by_table.setdefault(one.relation.oid, []).append(conversion)
-    groups = [
-        [_table(oid, by_table[oid]) for oid in group]
-        for group in connected(
-            (oid, [str(each) for one in columns for each in one.dependents])
-            for oid, columns in by_table.items()
-        )
-    ]
-    if settings.strategy == "rewrite":
-        return groups
-    groups = [shadow_indexes(connection, group, templates, "text") for group in groups]
-    if settings.strategy == "auto":
-        return groups
-    possible = []
-    for group in groups:
-        obstacles = [f"{table.name} has {table.obstacle}" for table in group if table.obstacle]
-        if not obstacles:
-            possible.append(group)
-            continue
-        for conversion in conversions_of(group):
-            message = (
-                f"it cannot be changed while writes go on: {'; '.join(obstacles)}. Take "
-                'strategy = "auto" or "rewrite", which write the table anew under a lock'
-            )
-            refuse(run, "not-online", found_at[conversion.relation, conversion.column], message)
-    return possible
-
-
-def _is_vector_index(one: Dependent) -> bool:
-    return one.kind == "index" and any(word in (one.definition or "") for word in _VECTOR_INDEX)
-
-
-def _table(oid: int, columns: list[Conversion]) -> model.Table:
-    blocking = [str(each) for one in columns for each in one.dependents if each.kind in _BLOCKING]
-    obstacle = ", ".join(dict.fromkeys(blocking))
-    if columns[0].in_tree:
-        obstacle = "partitions"
-    return model.Table(
-        oid,
-        columns[0].table,
-        tuple(model.Swapped(one) for one in columns),
-        (),
-        obstacle=obstacle,
-    )
-
-
-def _conversion(
-    one: Candidate, change: Change, hangs: tuple[Dependent, ...], run: Run
-) -> Conversion:
-    key = tuple(
-        KeyColumn(name, one.relation.columns[name].operators) for name in one.relation.primary_key
-    )
-    said = f"{run.heads} {one.table.key} {one.column.name} {change.old} {change.new}"
-    return Conversion(
-        digest=hashlib.sha256(said.encode()).hexdigest()[:6],
-        relation=one.relation.oid,
-        table=TableName.of(one.table),
-        column=one.column.name,
-        change=change,
-        key=key,
-        not_null=one.known.not_null,
-        nullable=bool(one.column.nullable),
-        in_tree=one.known.in_tree,
-        dependents=hangs,
-    )
-
-
-def _remade(
-    one: Candidate, hangs: tuple[Dependent, ...], computed: dict[tuple[int, str], Candidate]
-) -> Iterator[Remade]:
-    """The generated columns over a vector that the models have of another type now."""
-    for each in hangs:
-        for (oid, name), other in computed.items():
-            if (
-                each.kind == "generated column"
-                and oid == one.relation.oid
-                and each.identity.endswith(f".{_as_quoted(name)}")
-            ):
-                default = cast(Computed, other.column.server_default)
-                persisted = "VIRTUAL" if default.persisted is False else "STORED"
-                after = (
-                    f"ALTER TABLE {TableName.of(other.table).sql} ADD COLUMN "
-                    f"{quoting.identifier(name)} {other.new.sql} "
-                    f"GENERATED ALWAYS AS ({sql_of(default.sqltext)}) {persisted}"
-                )
-                if not other.column.nullable:
-                    after += " NOT NULL"
-                yield Remade(name, each.definition or "", after)
-
-
-def _as_quoted(name: str) -> str:
-    return name if quoting.is_plain(name) else '"' + name.replace('"', '""') + '"'
-
-
-def _count(conversion: Conversion, run: Run) -> int | None:
-    """How many vectors are discarded now, None where none can be."""
-    assert run.context.connection is not None
-    condition = conversion.emptied
-    if condition is None:
-        return None
-    query = f"SELECT count(*) FROM {conversion.table.sql} AS fixup_row WHERE {condition}"
-    return int(run.context.connection.execute(text(_bound(query))).scalar_one())
-
-
-def _has_vectors(conversion: Conversion, run: Run) -> bool:
-    assert run.context.connection is not None
-    column = quoting.identifier(conversion.column)
-    query = f"SELECT EXISTS (SELECT FROM {conversion.table.sql} WHERE {column} IS NOT NULL)"
-    return bool(run.context.connection.execute(text(_bound(query))).scalar())
-
-
-def _bound(query: str) -> str:
-    return query.replace(":", r"\:")
