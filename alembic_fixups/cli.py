@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -203,21 +203,18 @@ vectors_app = typer.Typer(
 app.add_typer(vectors_app, name="vectors")
 
 
-def _list_vectors(context: typer.Context, database_url: str | None, as_json: bool) -> None:
-    from alembic_fixups import vectors
-
-    options: Options = context.obj
-    raise typer.Exit(
-        vectors.run_list(options.project(), options.console(), database_url, as_json=as_json)
-    )
-
-
 @vectors_app.callback(invoke_without_command=True)
 def _vectors(
     context: typer.Context, database_url: _DatabaseUrl = None, as_json: _Json = False
 ) -> None:
     if context.invoked_subcommand is None:
-        _list_vectors(context, database_url, as_json)
+        vectors_list(context, database_url, as_json)
+
+
+def _before(context: typer.Context, option: str) -> Any:
+    """What `vectors` has been given of an option that stands before its subcommand."""
+    assert context.parent is not None
+    return context.parent.params.get(option)
 
 
 @vectors_app.command("list")
@@ -225,7 +222,17 @@ def vectors_list(
     context: typer.Context, database_url: _DatabaseUrl = None, as_json: _Json = False
 ) -> None:
     """List archives of old vectors, and columns that wait for new ones."""
-    _list_vectors(context, database_url, as_json)
+    from alembic_fixups import vectors
+
+    options: Options = context.obj
+    raise typer.Exit(
+        vectors.run_list(
+            options.project(),
+            options.console(),
+            database_url or _before(context, "database_url"),
+            as_json=as_json or bool(_before(context, "as_json")),
+        )
+    )
 
 
 @vectors_app.command("drop-archive")
@@ -240,6 +247,8 @@ def vectors_drop_archive(
     database_url: _DatabaseUrl = None,
 ) -> None:
     """Drop the old vectors that a migration has kept; they are gone for good then."""
+    if _before(context, "as_json"):
+        raise typer.BadParameter("--json is for the list")
     from alembic_fixups import vectors
 
     options: Options = context.obj
@@ -248,7 +257,7 @@ def vectors_drop_archive(
             options.project(),
             options.console(),
             columns or (),
-            database_url,
+            database_url or _before(context, "database_url"),
             assume_yes=yes,
             dry_run=dry_run,
         )

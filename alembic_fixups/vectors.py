@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ from alembic_fixups.reembed.database import (
     said,
     value,
 )
+from alembic_fixups.reembed.output import set_aside
 from alembic_fixups.rendering.quoting import identifier
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _require_complete(
 
 
 def _read(project: Project, database_url: str | None) -> Iterator[_Found]:
-    with redirect_stdout(sys.stderr):
+    with set_aside():
         urls = urls_of(project, database_url)
     for url in urls:
         with connect(url, _lock_timeout(project)) as connection:

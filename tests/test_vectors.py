@@ -31,8 +31,9 @@ def kept(
     yield made
 
 
-def archive(waiting: Waiting, column: str) -> None:
-    said = {"schema": "app", "table": "docs", "column": column, "type": "public.vector(5)"}
+def archive(waiting: Waiting, column: str, of: str | None = None) -> None:
+    """Leaves an archive of a column; one that is named after something else where *of* is."""
+    said = {"schema": "app", "table": "docs", "column": of or column, "type": "public.vector(5)"}
     store = sql.Identifier("app", f"fixup_archive_docs_{column}")
     for statement, values in (
         ("CREATE TABLE {} (id int PRIMARY KEY, {} vector(5))", (store, sql.Identifier(column))),
@@ -63,6 +64,7 @@ def test_list(kept: Waiting) -> None:
     assert "app.docs.old: 7 vectors public.vector(5) in app.fixup_archive_docs_old, " in done.stdout
     found = json.loads(kept.cli("vectors", "list", "--json").stdout)
     assert json.loads(kept.cli("vectors", "--json").stdout) == found
+    assert json.loads(kept.cli("vectors", "--json", "list").stdout) == found
     assert [one["column"] for one in found["archives"]] == ['app.docs.ol"d:x %s', "app.docs.old"]
     assert found["archives"][0]["rows"] == 7
     assert found["archives"][0]["bytes"] > 0
@@ -91,7 +93,10 @@ def test_nothing_there(kept: Waiting) -> None:
 def test_drop_some_and_then_all(kept: Waiting) -> None:
     done = kept.cli("vectors", "drop-archive", "app.docs.nothing", "--yes")
     assert done.returncode == 2
-    assert 'no archive of that name; there is app.docs.ol"d:x %s, app.docs.old' in done.stderr
+    assert (
+        'no archive of that name; there is app.fixup_archive_docs_ol"d:x %s of app.docs.ol"d:x %s,'
+        " app.fixup_archive_docs_old of app.docs.old\n"
+    ) in done.stderr
     done = kept.cli("vectors", "drop-archive", "--dry-run")
     assert done.returncode == 0
     assert "7 vectors" in done.stdout
@@ -105,6 +110,41 @@ def test_drop_some_and_then_all(kept: Waiting) -> None:
     assert kept.cli("vectors", "drop-archive", "-y").returncode == 0
     assert archives(kept) == set()
     assert kept.value("SELECT to_regclass('app.fixup_reembed_docs_embedding') IS NOT NULL")
+
+
+@pytest.mark.parametrize(
+    "name", ["docs.old", "app.fixup_archive_docs_old", "fixup_archive_docs_old"]
+)
+def test_drop_by_other_names(kept: Waiting, name: str) -> None:
+    assert kept.cli("vectors", "drop-archive", name, "--yes").returncode == 0
+    assert archives(kept) == {'fixup_archive_docs_ol"d:x %s'}
+
+
+def test_drop_two_of_one_column_one_by_one(kept: Waiting) -> None:
+    archive(kept, "old_2", of="old")
+    archive(kept, "old_3", of="old")
+    done = kept.cli("vectors", "drop-archive", "fixup_archive_docs_old_2", "-y")
+    assert "Dropped app.fixup_archive_docs_old_2." in done.stdout
+    assert archives(kept) == {*BOTH, "fixup_archive_docs_old_3"}
+    assert kept.cli("vectors", "drop-archive", "app.fixup_archive_docs_old", "-y").returncode == 0
+    assert archives(kept) == {'fixup_archive_docs_ol"d:x %s', "fixup_archive_docs_old_3"}
+    archive(kept, "old")
+    assert kept.cli("vectors", "drop-archive", "docs.old", "-y").returncode == 0
+    assert archives(kept) == {'fixup_archive_docs_ol"d:x %s'}
+
+
+def test_options_before_the_subcommand(kept: Waiting) -> None:
+    done = kept.cli("vectors", "--json", "drop-archive", "-y")
+    assert done.returncode == 2
+    assert archives(kept) == BOTH
+    done = subprocess.run(
+        kept.command("vectors", "--database-url", kept.database_url, "drop-archive", "-y"),
+        cwd=kept.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert archives(kept) == set()
 
 
 def test_not_while_the_new_ones_are_incomplete(kept: Waiting) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,10 @@ from alembic_fixups import settings
 from alembic_fixups.fixups.vector_dimension.side_tables import Job
 from alembic_fixups.project import Project, ProjectError, database_urls
 from alembic_fixups.reembed import column, embedder, source
-from alembic_fixups.reembed.database import Connection, connect, url_of
+from alembic_fixups.reembed.database import Connection, Unavailable, connect, named, url_of
 from alembic_fixups.reembed.embedder import Retries
 from alembic_fixups.reembed.fill import Options, Outcome, Plan, fill
+from alembic_fixups.reembed.output import set_aside
 from alembic_fixups.reembed.progress import Progress
 from alembic_fixups.reembed.rows import Row
 from alembic_fixups.reembed.work import closing
@@ -76,22 +76,27 @@ def run(
     """Fills the columns, or shows what would be done.
 
     Takes where to print, where to print what is no result, and how often the embedder is tried.
-    Gives the exit code: 0 done, or nothing to do; 1 rows failed or it could not be completed;
-    2 a mistake; 130 stopped by Ctrl-C.
+    Gives the exit code: 0 done, or nothing to do; 1 rows failed, it could not be completed, or the
+    database was not to be had; 2 a mistake; 130 stopped by Ctrl-C.
 
     Raises:
         ProjectError: it cannot be begun.
         CommandError: Alembic finds something wrong.
         SettingsError: the settings are no good.
     """
+    from rich.text import Text
+
     aside = errors if request.as_json else console
     # What an embedder or env.py prints must not get into the document.
-    with redirect_stdout(sys.stderr) if request.as_json else nullcontext():
+    with set_aside() if request.as_json else nullcontext():
         loaded = settings.load(settings.path_for(project.config))
         try:
             plans = list(_plans(project, loaded, request))
         except SettingsError as error:
             raise ProjectError(settings.located(error, loaded.path)) from error
+        except Unavailable as error:
+            errors.print(Text.assemble(("Error: ", "bold red"), str(error)))
+            return 1
     if request.dry_run:
         _print_plans(plans, console, request)
         return 0
@@ -100,7 +105,7 @@ def run(
     )
     outcomes: list[Outcome] = []
     interrupted = False
-    with redirect_stdout(sys.stderr) if request.as_json else nullcontext():
+    with set_aside() if request.as_json else nullcontext():
         try:
             for plan, _ in plans:
                 outcomes.append(Outcome(plan.column.job.name, left=plan.left))
@@ -139,13 +144,17 @@ def _plans(
     connections: dict[URL, Connection] = {}
     with _all_closed(connections):
         for url in urls_of(project, request.database_url):
-            connections[url] = connect(url, loaded.general.lock_timeout)
-            waiting += [(url, job) for job in column.jobs(connections[url])]
+            with named(url):
+                connections[url] = connect(url, loaded.general.lock_timeout)
+                # Of transactions only: a pool that keeps the session would hand it on.
+                connections[url].read_only = True
+                waiting += [(url, job) for job in column.jobs(connections[url])]
         for url, job in _wanted(waiting, loaded, request.names):
             connection = connections[url]
-            chosen = source.chosen(project, loaded, connection, job)
-            found = column.read(connection, job)
-            left, first = source.check(connection, found, chosen)
+            with named(url):
+                chosen = source.chosen(project, loaded, connection, job)
+                found = column.read(connection, job)
+                left, first = source.check(connection, found, chosen)
             embed = embedder.load(project, chosen.embedder)
             yield Plan(url, found, chosen, embed, left), first
 
@@ -221,6 +230,14 @@ def _print(outcome: Outcome, console: Console) -> None:
         console.print(Text(f"  and {more:,} more; --json lists them all"))
     if outcome.message:
         console.print(Text(f"  {outcome.message}"))
+    if outcome.changed:
+        console.print(
+            Text(
+                f"  The texts of {outcome.changed:,} rows changed while the last pass ran: their "
+                "vectors are those of the texts before. From now on it is up to the application to "
+                "embed what it changes."
+            )
+        )
 
 
 def _print_plans(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
@@ -35,6 +36,10 @@ SET idle_session_timeout = 0;
 SET default_transaction_isolation = 'read committed';
 SET row_security = off
 """
+
+
+class Unavailable(Exception):
+    """The database could not be worked with just now; the message names it."""
 
 
 class Binary(bytes):
@@ -101,14 +106,38 @@ def arguments(url: URL) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key in known}
 
 
-def rows(connection: Connection, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
+@contextmanager
+def named(url: URL) -> Iterator[None]:
+    """For a ``with`` block that only reads, has errors of the database name it.
+
+    Raises:
+        Unavailable: there was one.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise Unavailable(
+            f"the database {url!r}: {said(error)}. Nothing has been done; run it again."
+        ) from error
+
+
+def query(
+    connection: Connection, statement: str, parameters: Sequence[Any] = ()
+) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Executes one statement, and no more than one, whatever it has been put together from."""
+    # Answers in the binary format are only to be had by the extended protocol, which has no
+    # several statements in one.
+    return connection.execute(statement.encode(), parameters, binary=True)
+
+
+def rows(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
     """The rows that a query gives."""
-    return connection.execute(query.encode(), parameters).fetchall()
+    return query(connection, statement, parameters).fetchall()
 
 
-def value(connection: Connection, query: str, parameters: Sequence[Any] = ()) -> Any:
+def value(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> Any:
     """The first value of the only row that a query gives."""
-    [(found, *_)] = rows(connection, query, parameters)
+    [(found, *_)] = rows(connection, statement, parameters)
     return found
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,9 @@ def load(project: Project, name: str) -> Embed:
         found: Any = importlib.import_module(module)
         for part in function.split("."):
             found = getattr(found, part)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too, which would end us without a word
         raise ProjectError(
             f"embedder {name!r}: {_shown(error)}\nIt is looked for below the working directory, "
             "the folder of alembic.ini, prepend_sys_path of alembic.ini, and in this environment."
@@ -95,21 +97,35 @@ def waiting_for(embed: Embed) -> Iterator[Embed]:
     made in one cannot be used in another.
     """
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="embedder", daemon=True)
+    ended = threading.Event()
 
-    async def awaited(answer: Any) -> Any:
-        return await answer
+    def keep_running() -> None:
+        while not ended.is_set():
+            with suppress(BaseException):  # sys.exit() in a task ends the loop for all others
+                loop.run_forever()
+
+    thread = threading.Thread(target=keep_running, name="embedder", daemon=True)
+
+    async def awaited(answer: Any) -> tuple[Any, BaseException | None]:
+        try:
+            return await answer, None
+        except BaseException as error:
+            return None, error
 
     def call(texts: list[str]) -> Any:
         answer = embed(texts)
         if not inspect.isawaitable(answer):
             return answer
-        return asyncio.run_coroutine_threadsafe(awaited(answer), loop).result()
+        given, error = asyncio.run_coroutine_threadsafe(awaited(answer), loop).result()
+        if error is not None:
+            raise error
+        return given
 
     thread.start()
     try:
         yield call
     finally:
+        ended.set()
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=1)
         if not thread.is_alive():
@@ -174,13 +190,14 @@ class Embedding:
         return self._called(batch)
 
     def _called(self, batch: Sequence[Row]) -> Sequence[Any]:
-        answer = self.embed([row.text for row in batch])
-        try:
-            vectors = list(answer)
-        except TypeError:
-            raise EmbedderError(
-                f"it gives a {type(answer).__name__}, not a sequence of vectors"
-            ) from None
+        with _outlived():
+            answer = self.embed([row.text for row in batch])
+            try:
+                vectors = list(answer)
+            except TypeError:
+                raise EmbedderError(
+                    f"it gives a {type(answer).__name__}, not a sequence of vectors"
+                ) from None
         if len(vectors) != len(batch):
             raise EmbedderError(f"it gives {len(vectors)} vectors for {len(batch)} texts")
         return vectors
@@ -192,13 +209,25 @@ class Embedding:
         failed: list[Failure] = []
         for row, vector in zip(batch, vectors, strict=True):
             try:
-                done.append(Embedded(row, self.encode(vector)))
+                with _outlived():
+                    done.append(Embedded(row, self.encode(vector)))
             except Exception as error:
                 failed.append(Failure(row, _shown(error)))
         return done, failed
 
 
-def _shown(error: Exception) -> str:
+@contextmanager
+def _outlived() -> Iterator[None]:
+    """For a ``with`` block of the user's code, makes of sys.exit() and the like a usual error."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise EmbedderError(_shown(error)) from error
+
+
+def _shown(error: BaseException) -> str:
     """An error of the user's code on one line, with its kind where that says something."""
     if isinstance(error, EmbedderError | ValueError) and str(error):
         return " ".join(str(error).split())

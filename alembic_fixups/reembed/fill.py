@@ -1,4 +1,14 @@
-"""Filling one column: passes over its rows, then what there is to do at the end."""
+"""Filling one column: passes over its rows, then what there is to do at the end.
+
+A table may be written to all the time, so that there is never nothing to be done. A column is
+complete when passes have come to an end (`Passes.run`), NOT NULL and the indexes are there, passes
+over what has changed while they were made have come to an end as well, and every row with a text
+has a vector. A text that has changed since the last of these passes began is as one that changes
+when the job is gone, a moment later: its vector is up to the application. How many there are is
+said. A row that came without a vector meanwhile keeps the column from being complete: passes are
+made again, a few times. Where the column is to be NOT NULL, no such row comes any more, since a
+CHECK is added before.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +27,13 @@ from alembic_fixups.reembed.embedder import Embed, Embedding, Retries, waiting_f
 from alembic_fixups.reembed.progress import Progress
 from alembic_fixups.reembed.rows import SAMPLES, Reader, Writer
 from alembic_fixups.reembed.source import Chosen
-from alembic_fixups.reembed.work import OUTAGE, PASSES, Outage, Passes, Pool, Tally, closing
+from alembic_fixups.reembed.work import OUTAGE, Outage, Passes, Pool, Tally, closing
 
 _LOCK = 0x66697875
 """First half of the advisory lock's key; the second is the OID of the job's table."""
 
 _ROUNDS = 5
-"""How often it is begun again because rows came up that are to be done, while it was finished."""
+"""How often it is begun again because rows without a vector came while it was finished."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,9 @@ class Outcome:
         failed: the rows that failed.
         left: rows that are still to be done, None where that is not known.
         complete: whether the job is at its end.
-        message: why it is not, where that is no limit.
+        changed: where it is, rows whose text has changed since the last pass began; they have the
+            vector of the text before.
+        message: why it is not complete, where that is no limit.
         code: the exit code that this comes to.
     """
 
@@ -89,6 +101,7 @@ class Outcome:
     failed: list[FailedRow] = field(default_factory=list)
     left: int | None = None
     complete: bool = False
+    changed: int = 0
     message: str | None = None
     code: int = 0
 
@@ -121,22 +134,25 @@ def fill(plan: Plan, options: Options, progress: Progress, outcome: Outcome) -> 
         KeyboardInterrupt: somebody stopped it.
         ProjectError: it cannot be begun.
     """
-    with locked(plan, options) as main:
-        if plan.column.job not in jobs(main):  # a run that has just ended was faster
-            outcome.left, outcome.complete = 0, True
-            return
-        filling = _Filling(plan, options, progress, outcome, main)
-        try:
-            filling.run()
-        except Outage as error:
-            outcome.message = (
-                f"{OUTAGE} batches in a row failed entirely; the last error: {error}. Run it again "
-                "when that is put right: it goes on where it stopped."
-            )
-        except psycopg.Error as error:
-            outcome.message = f"the database: {said(error)}. Run it again: it goes on from there."
-        finally:
-            filling.report()
+    try:
+        with locked(plan, options) as main:
+            if plan.column.job not in jobs(main):  # a run that has just ended was faster
+                outcome.left, outcome.complete = 0, True
+                return
+            filling = _Filling(plan, options, progress, outcome, main)
+            try:
+                filling.run()
+            finally:
+                filling.report()
+    except Outage as error:
+        outcome.message = (
+            f"{OUTAGE} batches in a row failed entirely; the last error: {error}. Run it again "
+            "when that is put right: it goes on where it stopped."
+        )
+    except psycopg.Error as error:
+        outcome.message = f"the database: {said(error)}. Run it again: it goes on from there."
+    if outcome.failed or outcome.message:
+        outcome.code = 1
 
 
 class _Filling:
@@ -186,16 +202,14 @@ class _Filling:
     def _rounds(self, passes: Passes) -> None:
         try:
             for _ in range(_ROUNDS):
-                if not passes.run():
-                    if self.options.limit is None or self.tally.taken < self.options.limit:
-                        self.outcome.message = (
-                            f"after {PASSES} passes there are still rows whose text has changed "
-                            "meanwhile: they change faster than they are embedded"
-                        )
+                if not self._passed(passes) or self._finished(passes):
                     return
-                if self.tally.failed or self._finished() or self.outcome.message:
-                    return
-            self.outcome.message = "rows without a vector keep coming; run it again"
+            count = self.reader.left(self.main).empty
+            self.outcome.message = (
+                f"rows without a vector keep coming ({count:,} since the last pass began), and it "
+                "is complete once every row with a text has one. Have the application write "
+                "vectors of its own, or less for a while, and run it again."
+            )
         except KeyboardInterrupt:
             self.progress.say("stopping: batches in work are finished (Ctrl-C again to leave)")
             raise
@@ -204,12 +218,16 @@ class _Filling:
                 with suppress(psycopg.Error):
                     finish.release(self.main, self.column)
 
-    def _finished(self) -> bool:
-        """Does what there is to do at the end; gives whether no row came up meanwhile."""
+    def _passed(self, passes: Passes) -> bool:
+        """Makes passes; gives whether they left nothing behind, by a limit or failures."""
+        return passes.run() and not self.tally.failed
+
+    def _finished(self, passes: Passes) -> bool:
+        """Does what there is to do at the end; gives False if rows without a vector came."""
         main, column = self.main, self.column
         if column.job.not_null:
-            if self._has_empty():
-                return False
+            if self._lacks_texts():
+                return True
             finish.require(main, column)
             try:
                 finish.make_not_null(main, column)
@@ -217,16 +235,21 @@ class _Filling:
                 return False
         finish.build_indexes(main, column, self.progress.say)
         finish.analyze(main, column)
-        if self.reader.left(main):
+        left = self.reader.left(main)
+        if left.rows:
+            if not self._passed(passes):
+                return True
+            left = self.reader.left(main)
+        if left.empty:
             return False
         finish.drop_job(main, column)
-        self.outcome.complete = True
+        self.outcome.complete, self.outcome.changed = True, left.rows
         return True
 
-    def _has_empty(self) -> bool:
-        """Whether rows have no vector; says so where the source has no text for them."""
-        count, keys = self.reader.empty(self.main)
-        if count and not self.reader.left(self.main):
+    def _lacks_texts(self) -> bool:
+        """Whether rows have no vector and no text to make one from; says so."""
+        count, keys = self.reader.without_text(self.main)
+        if count:
             shown = "; ".join(", ".join(key) for key in keys[:SAMPLES])
             self.outcome.message = (
                 f"{count:,} rows of {self.column.job.table} have no vector and no text: source "
@@ -248,6 +271,4 @@ class _Filling:
         outcome.left = 0 if outcome.complete else None
         if not outcome.complete:
             with suppress(psycopg.Error):
-                outcome.left = self.reader.left(self.main)
-        if outcome.failed or outcome.message:
-            outcome.code = 1
+                outcome.left = self.reader.left(self.main).rows

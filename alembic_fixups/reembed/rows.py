@@ -40,6 +40,19 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Left:
+    """What is to be done in a column.
+
+    Attributes:
+        rows: how many rows.
+        empty: how many of them have no vector; the others have one of another text.
+    """
+
+    rows: int
+    empty: int
+
+
+@dataclass(frozen=True)
 class Embedded:
     """A row with its vector as it goes over the wire."""
 
@@ -94,9 +107,11 @@ class Reader:
         """The first rows that are to be done."""
         return next(self.batches(connection, count), [])[:count]
 
-    def left(self, connection: Connection) -> int:
+    def left(self, connection: Connection) -> Left:
         """How many rows are to be done."""
-        return int(value(connection, f"SELECT count(*) FROM {self._to_do()}"))
+        counts = f"count(*), count(*) FILTER (WHERE {self._vector} IS NULL)"
+        [found] = rows(connection, f"SELECT {counts} FROM {self._to_do()}")
+        return Left(*found)
 
     def repeated(self, connection: Connection) -> list[Key]:
         """Some keys that the source gives more than once."""
@@ -110,9 +125,14 @@ class Reader:
             f" GROUP BY {', '.join(names)} HAVING count(*) > 1 LIMIT {SAMPLES}",
         )
 
-    def empty(self, connection: Connection) -> tuple[int, list[Key]]:
-        """How many rows have no vector, and the keys of some."""
-        where = f"{self._column.job.table.sql} AS fixup_row WHERE {self._vector} IS NULL"
+    def without_text(self, connection: Connection) -> tuple[int, list[Key]]:
+        """How many rows have neither a vector nor a text in the source, and the keys of some."""
+        there = _equal(self._column.key, self._own, self._keys)
+        where = (
+            f"{self._column.job.table.sql} AS fixup_row WHERE {self._vector} IS NULL"
+            f" AND NOT EXISTS (SELECT FROM {self._source} WHERE {there}"
+            " AND fixup_source.fixup_text::text IS NOT NULL)"
+        )
         texts = ", ".join(f"{one}::text" for one in self._own)
         keys = rows(
             connection,
@@ -207,32 +227,47 @@ class Writer:
         digests, vectors = f"${len(key) + 1}::text[]", f"${len(key) + 2}::{column.array}"
         vector = f"fixup_row.{column.sql}"
         done = [_of("fixup_done", one) for one in key]
-        self._write = (
-            "WITH fixup_written AS ("
-            f"UPDATE {table} AS fixup_row SET {column.sql} = fixup_given.vector"
-            f" FROM unnest({keys}, {digests}, {vectors}) AS fixup_given"
-            f" ({labels}, digest, vector)"
-            f" LEFT JOIN {store} AS fixup_done ON {_equal(key, done, given)}"
-            f" WHERE {_equal(key, own, given)}"
-            f" AND CASE WHEN {vector} IS NULL THEN true"
+        of_store = f"LEFT JOIN {store} AS fixup_done ON {_equal(key, done, given)}"
+        is_to_do = (
+            f"{_equal(key, own, given)} AND CASE WHEN {vector} IS NULL THEN true"
             f" WHEN fixup_done.{TEXT_DIGEST} = fixup_given.digest THEN false"
             f" ELSE fixup_done.{VECTOR_DIGEST} = {column.digest(vector)} END"
+        )
+        into = f"{', '.join(names)}, {TEXT_DIGEST}, {VECTOR_DIGEST}"
+        # A trigger may put NULL in the place of the vector.
+        self._write = (
+            f"WITH fixup_written ({into}) AS ("
+            f"UPDATE {table} AS fixup_row SET {column.sql} = fixup_given.vector"
+            f" FROM unnest({keys}, {digests}, {vectors}) AS fixup_given"
+            f" ({labels}, digest, vector) {of_store} WHERE {is_to_do}"
             f" RETURNING {', '.join(own)}, fixup_given.digest, {column.digest(vector)})"
-            f" INSERT INTO {store} ({', '.join(names)}, {TEXT_DIGEST}, {VECTOR_DIGEST})"
-            " SELECT * FROM fixup_written"
+            f" INSERT INTO {store} ({into})"
+            f" SELECT * FROM fixup_written WHERE {VECTOR_DIGEST} IS NOT NULL"
             f" ON CONFLICT ({', '.join(names)}) DO UPDATE SET"
             f" {TEXT_DIGEST} = excluded.{TEXT_DIGEST}, {VECTOR_DIGEST} = excluded.{VECTOR_DIGEST}"
         )
+        self._kept_away = (
+            f"SELECT fixup_given.place FROM unnest({keys}, {digests}) WITH ORDINALITY"
+            f" AS fixup_given ({labels}, digest, place) {of_store}"
+            f" JOIN {table} AS fixup_row ON {is_to_do} ORDER BY fixup_given.place"
+        )
 
-    def write(self, connection: Connection, batch: Sequence[Embedded]) -> int:
-        """Writes a batch in one transaction; gives how many of its rows were still to be done."""
+    def write(self, connection: Connection, batch: Sequence[Embedded]) -> tuple[int, list[Row]]:
+        """Writes a batch in one transaction.
+
+        Gives how many of its rows were written, and those that were to be done before and still
+        are; the others need nothing any more.
+        """
         keys = [list(column) for column in zip(*(one.row.key for one in batch), strict=True)]
         digests = [one.row.digest for one in batch]
         vectors = Binary(array_of(self._column.element, [one.vector for one in batch]))
         with connection.transaction():
             # A statement of its own: the next one sees the rows as they are once they are locked.
-            connection.execute(self._lock.encode(), keys)
-            return connection.execute(self._write.encode(), [*keys, digests, vectors]).rowcount
+            there = connection.execute(self._lock.encode(), keys).rowcount
+            written = connection.execute(self._write.encode(), [*keys, digests, vectors]).rowcount
+            # The rows are locked: nobody else has made of them what they are.
+            away = rows(connection, self._kept_away, [*keys, digests]) if written < there else []
+        return written, [batch[place - 1].row for (place,) in away]
 
 
 def _of(table: str, column: KeyColumn) -> str:

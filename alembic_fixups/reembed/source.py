@@ -16,9 +16,13 @@ from alembic_fixups.fixups.vector_dimension.settings import (
 from alembic_fixups.fixups.vector_dimension.side_tables import Job
 from alembic_fixups.project import Project
 from alembic_fixups.reembed.column import Column
-from alembic_fixups.reembed.database import Connection, rows, said, value
+from alembic_fixups.reembed.database import Connection, query, rows, said, value
 from alembic_fixups.reembed.rows import SAMPLES, Reader, Row
 from alembic_fixups.settings import Settings, SettingsError
+
+_OF_THE_STATEMENT = tuple("0A 21 22 23 25006 2F 38 39 3F 42 44 54 55000 P0".split())
+"""Beginnings of the SQLSTATEs of errors that the source itself is the reason for: what it says,
+the values that it meets, that it writes; not that a lock or the server was not to be had."""
 
 
 @dataclass(frozen=True)
@@ -80,20 +84,24 @@ def _complete(name: str, given: ColumnSettings) -> Chosen:
 def check(connection: Connection, column: Column, chosen: Chosen) -> tuple[int, list[Row]]:
     """Runs the source and looks at what it gives.
 
-    Gives how many rows are to be done, and the first of them.
+    Takes a connection whose transactions are read only. Gives how many rows are to be done, and
+    the first of them.
 
     Raises:
         SettingsError: it cannot be run, or does not give each key once with a text.
+        psycopg.Error: the database has something else in the way.
     """
     reader = Reader(column, chosen.source)
     try:
-        _check_types(connection, column, chosen)
-        repeated = reader.repeated(connection)
-        left = reader.left(connection)
-        first = reader.first(connection, SAMPLES)
-        again = {row.key: row.digest for row in reader.first(connection, SAMPLES)}
+        with connection.transaction():
+            _check_types(connection, column, chosen)
+            repeated = reader.repeated(connection)
+            left = reader.left(connection).rows
+            first = reader.first(connection, SAMPLES)
+        with connection.transaction():  # in which now() is another one
+            again = {row.key: row.digest for row in reader.first(connection, SAMPLES)}
     except psycopg.Error as error:
-        if connection.closed:
+        if connection.closed or not (error.sqlstate or "").startswith(_OF_THE_STATEMENT):
             raise
         raise _wrong(chosen, said(error)) from error
     if repeated:
@@ -113,10 +121,29 @@ def check(connection: Connection, column: Column, chosen: Chosen) -> tuple[int, 
     return left, first
 
 
+@dataclass(frozen=True)
+class _Type:
+    category: str
+    shown: str
+
+
+_TYPES = """
+SELECT oid::bigint, typcategory::text, format_type(oid, NULL)
+  FROM pg_catalog.pg_type WHERE oid = ANY ($1::oid[])
+"""
+
+# What is cast without being asked loses nothing; nor do integers, which are an error where they do
+# not fit.
+_KEEPS = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_cast
+                WHERE castsource = $1::oid AND casttarget = $2::oid
+                  AND (castcontext = 'i' OR castmethod = 'b'))
+    OR ARRAY[$1, $2]::oid[] <@ '{int2,int4,int8}'::regtype[]::oid[]
+"""
+
+
 def _check_types(connection: Connection, column: Column, chosen: Chosen) -> None:
-    cursor = connection.execute(
-        f"SELECT * FROM (\n{chosen.source}\n) AS fixup_source LIMIT 0".encode()
-    )
+    cursor = query(connection, f"SELECT * FROM (\n{chosen.source}\n) AS fixup_source LIMIT 0")
     given = [found.type_code for found in cursor.description or ()]
     wanted = [one.name for one in column.key] + ["a text"]
     if len(given) != len(wanted):
@@ -125,21 +152,27 @@ def _check_types(connection: Connection, column: Column, chosen: Chosen) -> None
             f"it gives {len(given)} column{'' if len(given) == 1 else 's'}, and has to give "
             f"{len(wanted)}: {', '.join(wanted)}",
         )
-    query = (
-        "SELECT oid::bigint, typcategory::text, format_type(oid, NULL) FROM pg_catalog.pg_type"
-        " WHERE oid = ANY ($1::oid[])"
-    )
-    types = {oid: (category, name) for oid, category, name in rows(connection, query, [given])}
+    types = {oid: _Type(*row) for oid, *row in rows(connection, _TYPES, [given])}
     for one, oid in zip(column.key, given, strict=False):
-        if oid != one.kind and types[oid][0] != one.category:
+        found = types[oid]
+        if oid == one.kind:
+            continue
+        place = f"where the primary key's {one.name} ({one.type}) has to be, it gives {found.shown}"
+        if found.category != one.category:
             raise _wrong(
                 chosen,
-                f"where the primary key's {one.name} ({one.type}) has to be, it gives "
-                f"{types[oid][1]}. It has to give the columns {', '.join(wanted)}, in this order.",
+                f"{place}. It has to give the columns {', '.join(wanted)}, in this order.",
             )
-    category, name = types[given[-1]]
-    if category != "S":
-        raise _wrong(chosen, f"its last column is {name} and has to be a text: cast it to text")
+        if found.category != "S" and not value(connection, _KEEPS, [oid, one.kind]):
+            raise _wrong(
+                chosen,
+                f"{place}, which may be another key once it is cast. Have it give {one.type}.",
+            )
+    last = types[given[-1]]
+    if last.category != "S":
+        raise _wrong(
+            chosen, f"its last column is {last.shown} and has to be a text: cast it to text"
+        )
 
 
 def _wrong(chosen: Chosen, what: str) -> SettingsError:

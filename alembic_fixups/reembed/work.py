@@ -15,8 +15,8 @@ from alembic_fixups.reembed.database import LOCKED, Connection, again_if_locked,
 from alembic_fixups.reembed.embedder import Embedding, Failure
 from alembic_fixups.reembed.rows import Embedded, Key, Reader, Row, Writer
 
-PASSES = 20
-"""Most passes: where texts change as fast as they are embedded there is no end."""
+_PASSES = 20
+"""Most passes: what is left after them has changed or come since the last one began."""
 
 OUTAGE = 5
 """Batches that fail entirely, one after the other, after which the embedder is taken for down."""
@@ -26,6 +26,8 @@ _GRACE = 30.0
 
 _BY_ROW = ("22", "23", "44", "54", "P0")
 """Classes of SQLSTATE that say something of a row: its value, a constraint, a trigger."""
+
+_KEPT_AWAY = "the UPDATE took no row: a trigger or rule keeps it away"
 
 
 class Outage(Exception):
@@ -159,7 +161,10 @@ class Pool:
         if not batch:
             return 0, []
         try:
-            return again_if_locked(lambda: writer.write(connection, batch), pause=self.pause), []
+            written, away = again_if_locked(
+                lambda: writer.write(connection, batch), pause=self.pause
+            )
+            return written, [Failure(row, _KEPT_AWAY) for row in away]
         except psycopg.Error as error:
             if isinstance(error, LOCKED):
                 return 0, [Failure(one.row, said(error)) for one in batch]
@@ -175,7 +180,7 @@ class Pool:
 
 @dataclass
 class Passes:
-    """Passes over a column until nothing is to be done.
+    """Passes over a column until nothing is to be done, or only what has changed meanwhile.
 
     Attributes:
         reader: what is to be done.
@@ -197,17 +202,25 @@ class Passes:
     _useless: int = 0
 
     def run(self) -> bool:
-        """Makes passes; gives whether the last one found nothing to do.
+        """Makes passes; gives whether they came to their end, which a limit may keep them from.
+
+        Each finds what has changed or come since the one before began. The last one is that which
+        finds nothing; or, on a table that is written to all the time, that which finds no less
+        than the one before. What is to be done after it has changed or come since it began, or has
+        failed.
 
         Raises:
             Outage: batch after batch failed.
         """
-        for number in range(PASSES):
+        before = 0
+        for number in range(_PASSES):
             if self._room == 0:
-                return self.reader.left(self.connection) == 0
-            if not self._run_one(thorough=number > 0):
-                return True
-        return False
+                return self.reader.left(self.connection).rows == 0
+            found = self._run_one(thorough=number > 0)
+            if found == 0 or (number > 1 and found >= before):
+                break
+            before = found
+        return self._room != 0 or self.reader.left(self.connection).rows == 0
 
     def collect(self) -> None:
         """Counts what the workers still finished after the run was stopped."""
@@ -219,14 +232,14 @@ class Passes:
         """How many more rows the embedder may be given."""
         return None if self.limit is None else max(self.limit - self.tally.taken, 0)
 
-    def _run_one(self, *, thorough: bool) -> bool:
-        """Makes a pass; gives whether there was anything to do."""
-        anything = False
+    def _run_one(self, *, thorough: bool) -> int:
+        """Makes a pass; gives how many rows there were to do."""
+        count = 0
         for found in self.reader.batches(self.connection, self.size):
             # A row that failed is not tried again unless its text has changed.
             batch = [row for row in found if not self._has_failed(row)][: self._room]
             if batch:
-                anything = True
+                count += len(batch)
                 self.tally.taken += len(batch)
                 self.pool.submit(batch, thorough=thorough)
             while self.pool.outstanding >= 2 * self.pool.size:
@@ -235,7 +248,7 @@ class Passes:
                 break
         while self.pool.outstanding:
             self._take()
-        return anything
+        return count
 
     def _has_failed(self, row: Row) -> bool:
         failure = self.tally.failed.get(row.key)

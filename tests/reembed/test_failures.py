@@ -1,10 +1,13 @@
 """Embedders that fail, and what they give."""
 
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 import pytest
 
 from alembic_fixups.reembed.embedder import Retries
+from tests.reembed.test_reembed import IVFFLAT
 from tests.reembed.waiting import Waiting
 
 pytestmark = pytest.mark.postgres(16)
@@ -82,7 +85,7 @@ def test_waits_grow_and_differ() -> None:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_outage(waiting: Waiting, workers: int) -> None:
-    waiting.docs(400)
+    waiting.docs(1200)
     waiting.job(batch=20)
     good = iter(range(3))
 
@@ -92,10 +95,10 @@ def test_outage(waiting: Waiting, workers: int) -> None:
 
     waiting.embeddings.hook = hook
     code, found = waiting.json(workers=workers)
-    assert (code, found["done"], found["left"]) == (1, 60, 340)
+    assert (code, found["done"], found["left"]) == (1, 60, 1140)
     assert "5 batches in a row failed entirely" in found["message"]
     assert "ConnectionError: nobody there" in found["message"]
-    assert len(waiting.embeddings.batches) < 3 + 30 * (5 + 2 * workers)
+    assert len(waiting.embeddings.batches) < 3 + 30 * (5 + 4 * workers)
     waiting.embeddings.hook = None
     assert waiting.json()[1]["complete"]
     assert waiting.wrong() == 0
@@ -165,15 +168,94 @@ def test_rows_that_the_database_does_not_take(waiting: Waiting) -> None:
     assert waiting.embeddings.batches == [10]
 
 
-def test_texts_that_never_stay_the_same_while_it_runs(waiting: Waiting) -> None:
-    waiting.docs(2)
-    waiting.job()
+@pytest.mark.parametrize(
+    "how, error",
+    [("sys.exit(0)", "SystemExit: 0"), ("raise GeneratorExit", "GeneratorExit")],
+)
+@pytest.mark.parametrize("later", [False, True])
+def test_embedder_that_ends_the_process(
+    waiting: Waiting, how: str, error: str, later: bool
+) -> None:
+    """The others go on, also where all wait in one loop, which such an error ends."""
+    waiting.docs(6)
+    waiting.job(embedder="ending", batch=3)
+    waiting.rewrite(
+        f"""
+        import asyncio, sys
+
+        def end(texts):
+            if "text 2" in texts:
+                {how}
+
+        async def task(texts):
+            end(texts)
+
+        {"async " if later else ""}def ending(texts):
+            {"await asyncio.gather(task(texts))" if later else "end(texts)"}
+            return embed(texts)
+        """
+    )
+    code, found = waiting.json(workers=2)
+    assert (code, found["done"], found["left"]) == (1, 5, 1)
+    assert found["failed"] == [{"key": {"id": "2"}, "error": error}]
+
+
+def test_triggers_that_keep_a_vector_away(waiting: Waiting) -> None:
+    waiting.docs(9)
+    waiting.execute(
+        "CREATE FUNCTION app.keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF NEW.id = 7 THEN RETURN NULL; END IF;"
+        " IF NEW.id = 8 THEN NEW.embedding = NULL; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER keep BEFORE UPDATE ON app.docs FOR EACH ROW EXECUTE FUNCTION app.keep()",
+        # One that is put right by somebody else meanwhile has not failed.
+        "ALTER TABLE app.docs DISABLE TRIGGER keep",
+    )
+    waiting.job(not_null=True)
     waiting.embeddings.hook = lambda texts: waiting.execute(
-        "UPDATE app.docs SET body = body || '.'"
+        "UPDATE app.docs SET embedding = '[9,9,9]' WHERE id = 6",
+        "ALTER TABLE app.docs ENABLE TRIGGER keep",
     )
     code, found = waiting.json()
-    assert code == 1
-    assert "change faster than they are embedded" in found["message"]
+    assert (code, found["done"], found["left"]) == (1, 6, 2)
+    error = "the UPDATE took no row: a trigger or rule keeps it away"
+    assert found["failed"] == [{"key": {"id": id}, "error": error} for id in ("7", "8")]
+    assert sorted(waiting.embeddings.calls) == [f"text {i}" for i in range(1, 10)]
+    waiting.execute("DROP TRIGGER keep ON app.docs")
+    waiting.embeddings.hook = None
+    assert waiting.json()[1]["complete"]
+
+
+def test_texts_that_never_stay_the_same_while_it_runs(waiting: Waiting) -> None:
+    """They do not keep it from its end; how many have the vector of another text is said."""
+    waiting.docs(3)
+    waiting.job(not_null=True, indexes=[IVFFLAT])
+
+    def hook(texts: list[str]) -> None:
+        waiting.execute("UPDATE app.docs SET body = body || '.' WHERE id < 3")
+        with suppress(psycopg.errors.IntegrityError):
+            waiting.execute("INSERT INTO app.docs SELECT max(id) + 1, 'new' FROM app.docs")
+
+    waiting.embeddings.hook = hook
+    code, printed = waiting.run()
+    assert (code, waiting.wrong()) == (0, 2)
+    assert "left" not in printed and "complete." in printed
+    assert "The texts of 2 rows changed while the last pass ran" in printed
+    assert waiting.value("SELECT count(*) FROM app.docs WHERE embedding IS NULL") == 0
+    # The three, those that came before the CHECK, and few more passes than that.
+    assert len(waiting.embeddings.calls) < 30
+
+
+def test_rows_that_never_cease_to_come(waiting: Waiting) -> None:
+    waiting.docs(3)
+    waiting.job(indexes=[IVFFLAT])
+    waiting.embeddings.hook = lambda texts: waiting.execute(
+        "INSERT INTO app.docs SELECT max(id) + 1, 'new' FROM app.docs"
+    )
+    code, found = waiting.json()
+    assert (code, found["complete"], found["left"]) == (1, False, 1)
+    assert "rows without a vector keep coming (1 since the last pass began)" in found["message"]
+    waiting.embeddings.hook = None
+    assert waiting.json()[1]["complete"]
 
 
 @pytest.mark.parametrize("workers", [1, 3])

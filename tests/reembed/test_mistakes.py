@@ -7,7 +7,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from alembic_fixups import project
+from alembic_fixups import project, scratch
 from alembic_fixups.project import ProjectError
 from alembic_fixups.reembed.database import arguments
 from alembic_fixups.settings import SettingsError
@@ -29,6 +29,12 @@ def refused(waiting: Waiting, **request: bool) -> str:
     [
         ("SELECT body FROM app.docs", "it gives 1 column, and has to give 2: id, a text"),
         ("SELECT id, body, body FROM app.docs", "it gives 3 columns, and has to give 2"),
+        ("SELECT id + 0.5, body FROM app.docs", "gives numeric, which may be another key once it"),
+        ("SELECT id, app.written(body) FROM app.docs", "cannot execute UPDATE in a read-only tr"),
+        (
+            "SELECT 1) q; UPDATE app.docs SET embedding = '[0,0,0]'; SELECT * FROM (SELECT 1",
+            "cannot insert multiple commands into a prepared statement",
+        ),
         ("SELECT body, body FROM app.docs", "where the primary key's id (bigint) has to be, it "),
         ("SELECT id, id FROM app.docs", "its last column is bigint and has to be a text"),
         ("SELECT id, bdoy FROM app.docs", 'column "bdoy" does not exist'),
@@ -40,12 +46,41 @@ def refused(waiting: Waiting, **request: bool) -> str:
 )
 def test_source(waiting: Waiting, source: str, message: str) -> None:
     waiting.docs()
+    waiting.execute(
+        "CREATE FUNCTION app.written(text) RETURNS text LANGUAGE sql AS"
+        " 'UPDATE app.docs SET embedding = ''[0,0,0]'' RETURNING $1'"
+    )
     waiting.job(source=source)
     said = refused(waiting)
     assert message in said
     assert 'vector-dimension.columns."app.docs.embedding".source: ' in said
     assert str(waiting.folder / "pyproject.toml") + ":" in said
     assert message in refused(waiting, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    "what, message",
+    [
+        ("lock", "canceling statement due to lock timeout"),
+        ("pg_cancel_backend", "canceling statement due to user request"),
+        ("pg_terminate_backend", "terminating connection due to administrator command"),
+    ],
+)
+def test_database_that_gets_in_the_way(waiting: Waiting, what: str, message: str) -> None:
+    """Is not the fault of the source."""
+    waiting.lock_timeout = "50ms"
+    waiting.docs()
+    source = "SELECT id, body FROM app.docs"
+    waiting.job(
+        source=source if what == "lock" else f"{source} WHERE {what}(pg_backend_pid()) IS NOT NULL"
+    )
+    with scratch.connect(waiting.url) as other:
+        if what == "lock":
+            other.execute("BEGIN; LOCK TABLE app.docs")
+        done = waiting.cli("reembed", "--json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: the database postgresql")
+    assert f"{message}. Nothing has been done; run it again." in done.stderr
 
 
 def test_no_settings(waiting: Waiting) -> None:
@@ -64,10 +99,12 @@ def test_no_settings(waiting: Waiting) -> None:
         ("no.such.module:embed", "ModuleNotFoundError: No module named 'no'"),
         ("json:embed", "has no attribute 'embed'"),
         ("json:__all__", "is a list, not a function"),
+        ("ends:embed", "SystemExit: 0"),
     ],
 )
 def test_embedder(waiting: Waiting, embedder: str, message: str) -> None:
     waiting.docs()
+    (waiting.folder / "ends.py").write_text("raise SystemExit(0)")
     waiting.job(embedder=embedder)
     assert message in refused(waiting)
 

@@ -91,6 +91,14 @@ def test_key(waiting: Waiting, what: str) -> None:
     assert len(waiting.embeddings.calls) == count
 
 
+def test_key_from_integers_of_another_size(waiting: Waiting) -> None:
+    waiting.docs(4)
+    waiting.execute("ALTER TABLE app.docs ALTER id TYPE int")
+    waiting.job(source="SELECT id::bigint, body FROM app.docs")
+    assert waiting.json()[1]["complete"]
+    assert waiting.wrong() == 0
+
+
 @pytest.mark.parametrize("second", ["int", "ext.folded"])
 def test_composite_key(waiting: Waiting, second: str) -> None:
     """Not in the order of the columns, and with operators in two schemas."""
@@ -251,8 +259,18 @@ def test_partitioned_table(waiting: Waiting) -> None:
 def test_json_is_one_document_whatever_the_embedder_prints(waiting: Waiting) -> None:
     waiting.docs(5)
     waiting.job(embedder="loud", indexes=[IVFFLAT])
-    waiting.rewrite("def loud(texts): print('working'); return embed(texts)")
-    waiting.rewrite("\nprint('imported')")
+    waiting.rewrite(
+        """
+        import ctypes
+        print('imported')
+        def loud(texts):
+            print('working')
+            os.write(1, b'past Python')
+            os.system('echo a child')
+            ctypes.CDLL(None).puts(b'a library')
+            return embed(texts)
+        """
+    )
     done = waiting.process("reembed", "--json", "--workers", "2")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
@@ -263,11 +281,13 @@ def test_json_is_one_document_whatever_the_embedder_prints(waiting: Waiting) -> 
                 "failed": [],
                 "left": 0,
                 "complete": True,
+                "changed": 0,
                 "message": None,
             }
         ]
     }
-    assert "working" in done.stderr
+    said = ("imported", "working", "past Python", "a child", "a library")
+    assert all(one in done.stderr for one in said)
 
 
 @pytest.mark.parametrize("type", ["bigint", "varchar(20)", 'text COLLATE "C"'])

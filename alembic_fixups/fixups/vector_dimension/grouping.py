@@ -82,7 +82,7 @@ def grouped(
         if taken is not None:
             message = (
                 f"the tables that keep its vectors would be named as those of {taken}. Change one "
-                "of the two now, and the other one once that is done and its archive is dropped"
+                "of the two now, and the other one once that is done"
             )
             refuse(run, "name-taken", one, message)
             continue

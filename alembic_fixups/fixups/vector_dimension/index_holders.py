@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from sqlalchemy.schema import CreateIndex
 from alembic_fixups.catalog import Relation
 from alembic_fixups.fixups.vector_dimension.index_reading import Meaning, Present, Twin
 from alembic_fixups.fixups.vector_dimension.index_rewrite import METHODS, method_of
+from alembic_fixups.fixups.vector_dimension.side_tables import PendingIndex
 from alembic_fixups.run import Run
 from alembic_fixups.stock.constraints import DIALECT
 from alembic_fixups.target import TableKey
@@ -30,10 +32,11 @@ class Holder:
         twin: the table as it will be.
         wishes: the indexes of the models by name.
         oids: those of the database by name.
-        waiting: the names of those that wait for vectors.
+        waiting: those that `alembic-fixups reembed` builds, by name.
         present: what is known of those of the database.
         wanted: what the indexes of the models come to.
         known: what those of the database come to on the twin.
+        pending: what those that wait come to.
     """
 
     key: TableKey
@@ -43,10 +46,11 @@ class Holder:
     twin: Twin
     wishes: dict[str, Index]
     oids: dict[str, int]
-    waiting: set[str] = field(default_factory=set)
+    waiting: dict[str, PendingIndex] = field(default_factory=dict)
     present: dict[str, Present] = field(default_factory=dict)
     wanted: dict[str, Meaning] = field(default_factory=dict)
     known: dict[str, Meaning] = field(default_factory=dict)
+    pending: dict[str, Meaning] = field(default_factory=dict)
 
 
 def holders(run: Run, storages: Mapping[tuple[int, str], str]) -> Iterator[Holder]:
@@ -70,9 +74,9 @@ def holders(run: Run, storages: Mapping[tuple[int, str], str]) -> Iterator[Holde
             wishes = {}
         changed = {name: type_ for (oid, name), type_ in storages.items() if oid == relation.oid}
         types = {
-            column.name: _type_of(column)
-            for column in table.c
-            if column.name not in relation.columns
+            name: type_
+            for name, type_ in types_of_models(table).items()
+            if name not in relation.columns
         }
         for (oid, name), type_ in run.column_types.items():
             if oid == relation.oid:
@@ -111,14 +115,29 @@ def _as_reflected(holder: Holder, present: Present) -> Index:
 
 
 def options_of(holder: Holder, name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The options that the models mention, and those besides that the database has."""
+    """The options that the models mention, and those besides that the database is tuned by."""
     given = holder.wishes[name].dialect_options["postgresql"]["with"] or {}
     mentioned = {str(key).lower(): str(value) for key, value in given.items()}
     present = holder.present.get(name)
     if present is None or present.method != method_of(holder.wishes[name]):
         return mentioned, {}
-    kept = {key: value for key, value in present.index.options if key not in mentioned}
+    kept = {key: value for key, value in tuned(present).items() if key not in mentioned}
     return mentioned, kept
+
+
+def tuned(present: Present) -> dict[str, str]:
+    """Its options, without the lists of an ivfflat index that a migration has computed.
+
+    Those are computed again where it is built anew.
+    """
+    options = dict(present.index.options)
+    lists = options.get("lists", "")
+    if present.method == "ivfflat" and lists.isdecimal():
+        rows = max(present.rows, 0)
+        rule = math.sqrt(rows) if rows > 1_000_000 else max(rows / 1000, 1)
+        if lists == "1" or abs(int(lists) - rule) <= rule / 5:
+            del options["lists"]
+    return options
 
 
 def statement(index: Index) -> str:
@@ -135,6 +154,11 @@ def statement(index: Index) -> str:
 def name_of(index: Index) -> str:
     """Its name in the database."""
     return str(_get_constraint_final_name(index, DIALECT))
+
+
+def types_of_models(table: Table) -> dict[str, str]:
+    """SQL of the types of a table's columns, by name."""
+    return {column.name: _type_of(column) for column in table.c}
 
 
 def _type_of(column: Column[object]) -> str:

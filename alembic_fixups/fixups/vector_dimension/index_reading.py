@@ -75,6 +75,7 @@ class Meaning:
         fixed: the same once it stays as it is; None where it cannot be built.
         columns: the columns that it has.
         problem: what the database says where it cannot be built.
+        untried: whether it may be built all the same once the migration has made what it needs.
     """
 
     using: str = ""
@@ -82,6 +83,7 @@ class Meaning:
     fixed: str | None = None
     columns: frozenset[str] = frozenset()
     problem: str = ""
+    untried: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,9 @@ class Reader:
             rows = self._connection.execute(statement, {"asked": json.dumps(twins)}).all()
         except DBAPIError as error:
             raise Unreadable(_first_line(error)) from error
-        for place, number, using, where, fixed, columns, problem in rows:
+        for place, number, using, where, fixed, columns, problem, untried in rows:
             found[place][number] = Meaning(
-                using or "", where, fixed, frozenset(columns or ()), problem or ""
+                using or "", where, fixed, frozenset(columns or ()), problem or "", untried
             )
         return found
 

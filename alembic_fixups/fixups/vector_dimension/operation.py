@@ -95,11 +95,21 @@ def replace(
             NAME,
             tuple(_describe(conversions)),
             tuple(steps if late else [look, *steps]),
-            (_look_back(templates, conversions), *back),
+            tuple(back),
             functions=used,
         )
         replacement.early = [looking] if late else [changing]
         replacement.operations = [changing] if late else []
+        replacement.last = [
+            StepsOp(
+                NAME,
+                (),
+                (),
+                (_look_back(templates, conversions),),
+                headings=("", "looks at what it will take back"),
+                functions=used,
+            )
+        ]
     else:
         used = index_steps.functions(templates)
     replacement.operations += let_be_null(plan, run, templates)

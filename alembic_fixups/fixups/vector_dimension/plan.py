@@ -30,7 +30,13 @@ from alembic_fixups.fixups.vector_dimension.settings import (
     NAME,
     VectorDimensionSettings,
 )
-from alembic_fixups.fixups.vector_dimension.side_tables import SIDE_TABLES, Job, parsed
+from alembic_fixups.fixups.vector_dimension.side_tables import (
+    SIDE_TABLES,
+    TEXT_DIGEST,
+    VECTOR_DIGEST,
+    Job,
+    parsed,
+)
 from alembic_fixups.fixups.vector_dimension.values import Change
 from alembic_fixups.rendering.templates import TableName
 from alembic_fixups.retyping import model
@@ -214,6 +220,12 @@ def _problem(one: Candidate, change: Change, jobs: list[Job], run: Run) -> tuple
         return "no-primary-key", (
             f"the table has no primary key, so nothing tells which row {what} belong to. Add one, "
             'or say data = "clear" for this column if its vectors may go'
+        )
+    taken = {TEXT_DIGEST, VECTOR_DIGEST}.intersection(one.relation.primary_key)
+    if conversion.is_reembedded and taken:
+        return "name-taken", (
+            f"the primary key has a column {min(taken)}, which the table of the job that `reembed` "
+            "works off needs for itself. Rename that column first, or take another data"
         )
     return None
 

@@ -158,6 +158,7 @@ CASES = [
         DOCS,
         HANGING,
         versions=VERSIONS,
+        everywhere=False,
         reorders=True,
     ),
     Case(
@@ -167,6 +168,7 @@ CASES = [
         FILLED,
         ROWS.replace("(3, NULL, NULL)", "(3, NULL, '[1,1,1,1]')"),
         versions=VERSIONS,
+        everywhere=False,
         reorders=True,
     ),
     Case(

@@ -156,7 +156,8 @@ class Indexing:
             for relation in run.catalog.relations.values()
             if relation.name == table
         }
-        comparison = indexes.compare(run, storages)
+        jobs, _ = side_tables.parsed(self.sql(side_tables.SIDE_TABLES))
+        comparison = indexes.compare(run, storages, jobs)
         self.changes = list(comparison.changes)
         templates = Templates(run.settings.general.lock_timeout)
         early = [index_steps.early_unit(templates, change) for change in self.changes]

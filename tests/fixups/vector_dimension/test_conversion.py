@@ -368,6 +368,22 @@ def test_two_columns_whose_archives_would_have_one_name_go_one_after_the_other(m
     ]
 
 
+def test_key_that_is_named_as_a_column_of_the_job(make: Make) -> None:
+    before = (
+        HEAD
+        + """
+Table("docs", metadata, Column("fixup_text_digest", Integer, primary_key=True),
+      Column("body", Text), Column("embedding", VECTOR(4)))
+"""
+    )
+    database = make(before, before.replace("(4)", "(3)"), "", reembed())
+    [finding] = [each for each in database.revise() if each.severity == "refused"]
+    assert finding.code == "name-taken"
+    assert "the primary key has a column fixup_text_digest" in finding.message
+    database.project.upgrade()
+    assert database.type_of("embedding") == "vector(4)"
+
+
 IN_SCHEMAS = "".join(
     f"""
 event.listen(metadata, "before_create", DDL("CREATE SCHEMA IF NOT EXISTS {name}"))

@@ -382,3 +382,39 @@ def test_stopped_before_the_copy_is_complete_nothing_is_lost(make: Make) -> None
     database.project.upgrade()
     database.project.downgrade("base")
     assert database.vectors() == {5: "[0.1,0,0,0]", 3: None}
+
+
+def test_a_refused_downgrade_has_not_taken_back_alembics_own_operations(make: Make) -> None:
+    database = make(
+        docs("VECTOR(4)", null=False),
+        docs("VECTOR(3)", 'Column("extra", Integer)', null=False),
+        ROWS.replace(", (3, NULL)", ""),
+        settings("truncate"),
+    )
+    database.revise()
+    database.project.upgrade()
+    database.execute("INSERT INTO docs (id, extra, embedding) VALUES (9, 9, '[1,2,3]')")
+    message = database.refused_unchanged("downgrade")
+    assert "would be without a vector in 1 row(s), such as id = 9" in message
+
+
+def test_a_job_of_another_column_or_of_a_stopped_upgrade_stops_it(make: Make) -> None:
+    toml = settings("archive", "online", **{"docs.embedding": REEMBED})
+    database = make(FOUR, THREE, ROWS, toml)
+    database.revise()
+    database.stopped()
+    for path in database.project.folder.glob("migrations/versions/*.py"):
+        path.unlink()
+    database.project.settings(settings("truncate", "online"))
+    database.revise()
+    message = database.refused_unchanged()
+    assert "fixup_reembed_docs_embedding is left of an upgrade of docs.embedding" in message
+    database.project.settings(toml)
+    for path in database.project.folder.glob("migrations/versions/*.py"):
+        path.unlink()
+    database.revise()
+    database.execute(
+        "COMMENT ON TABLE fixup_reembed_docs_embedding IS 'alembic-fixups: reembed "
+        '{"schema": "public", "table": "docs", "column": "other", "type": "public.vector(3)"}\''
+    )
+    assert "is that of another column" in database.refused_unchanged()
