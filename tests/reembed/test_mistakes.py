@@ -29,6 +29,7 @@ def refused(waiting: Waiting, **request: bool) -> str:
     [
         ("SELECT body FROM app.docs", "it gives 1 column, and has to give 2: id, a text"),
         ("SELECT id, body, body FROM app.docs", "it gives 3 columns, and has to give 2"),
+        ("SELECT id, body || $1 FROM app.docs", "supplies 0 parameters"),
         ("SELECT id + 0.5, body FROM app.docs", "gives numeric, which may be another key once it"),
         ("SELECT id, app.written(body) FROM app.docs", "cannot execute UPDATE in a read-only tr"),
         (
