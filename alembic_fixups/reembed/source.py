@@ -22,7 +22,7 @@ from alembic_fixups.settings import Settings, SettingsError
 
 _OF_THE_STATEMENT = tuple("08P01 0A 21 22 23 25006 2F 38 39 3F 42 44 54 55000 P0".split())
 """Beginnings of the SQLSTATEs of errors that the source itself is the reason for: what it says,
-the values that it meets, that it has a $1 or writes; not that a lock or the server was not to be had."""
+the values that it meets, that it has a $1 or writes; not that a lock was not to be had."""
 
 
 @dataclass(frozen=True)
