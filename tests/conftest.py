@@ -41,6 +41,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has tests of fixups that run on 16 too have their turn on 15 and 18 with the slow ones."""
+    fixups = Path(__file__).parent / "fixups"
+    on_16 = {item.nodeid.replace("pg16", "pg") for item in items if "pg16" in item.nodeid}
+    for item in items:
+        if not item.path.is_relative_to(fixups):
+            continue
+        for version in ("pg15", "pg18"):
+            if version in item.nodeid and item.nodeid.replace(version, "pg") in on_16:
+                item.add_marker(pytest.mark.slow)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = terminalreporter.getreports("skipped")
     left_out = sum(WITHOUT_15 in str(report.longrepr) for report in skipped)

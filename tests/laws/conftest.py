@@ -101,7 +101,8 @@ def copies(server: scratch.Server) -> Callable[[Project], Iterator[Project]]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long is for CI: most runs that are stopped at each of their statements.
 
-    A case that need not be tried everywhere is stopped on 16 and on the newest version alone.
+    A case that need not be tried everywhere has its turn on 16 and on the newest version alone, and
+    there without what hardly depends on it. On 15 and 18 ``make test`` has the basic cases only.
     """
     cases = {case.name: case for case in all_cases()}
     for item in items:
@@ -109,11 +110,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if found is None or found[1] not in cases:
             continue
         case, version = cases[found[1]], int(found[2])
-        is_stopped = "test_law_5" in item.name
-        if not case.everywhere and version != 16:
+        is_basic = case.name.rpartition("-")[2] in ("basic", "null")
+        if version != 16 and not (is_basic and case.everywhere):
             item.add_marker(pytest.mark.slow)
-            if is_stopped and version != max(case.versions):
-                item.add_marker(pytest.mark.skip(reason="stopped on 16 and the newest version"))
-        quick = version == 16 and case.name.rpartition("-")[2] in ("basic", "null")
-        if "test_law_5_a_run" in item.name and not quick:
+        if version != 16 and not case.everywhere:
+            if version != max(case.versions):
+                item.add_marker(pytest.mark.skip(reason="on 16 and the newest version alone"))
+            elif item.function.__name__ in _ALIKE:  # type: ignore[attr-defined]
+                item.add_marker(pytest.mark.skip(reason="hardly depends on the version"))
+        if "test_law_5_a_run" in item.name and not (is_basic and version == 16):
             item.add_marker(pytest.mark.slow)
+
+
+_ALIKE = {
+    "test_law_1_the_rewrite_is_idempotent",
+    "test_the_revision_is_the_same_from_run_to_run",
+    "test_the_findings_are_those_expected",
+}

@@ -57,13 +57,13 @@ COMMENT ON INDEX docs_embedding IS 'a vector''s index';
 HANGING = (
     ROWS
     + """
-DO $$ BEGIN CREATE ROLE fixup_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+DO $$ BEGIN CREATE ROLE fixup_vector_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 ALTER TABLE docs ALTER embedding SET STORAGE MAIN;
-GRANT SELECT (embedding) ON docs TO fixup_reader;
+GRANT SELECT (embedding) ON docs TO fixup_vector_reader;
 ALTER TABLE docs ADD norm real GENERATED ALWAYS AS (vector_norm(embedding)) STORED;
 CREATE VIEW near AS SELECT id, embedding, embedding <=> embedding AS distance FROM docs
   WHERE embedding IS NOT NULL;
-GRANT SELECT ON near TO fixup_reader;
+GRANT SELECT ON near TO fixup_vector_reader;
 COMMENT ON COLUMN near.embedding IS 'seen';
 CREATE MATERIALIZED VIEW kept AS SELECT id, embedding FROM docs;
 ALTER TABLE docs ENABLE ROW LEVEL SECURITY;
