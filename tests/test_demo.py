@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rich.text import Text
 
 DEMO = Path(__file__).parents[1] / "sample_project" / "demo.py"
@@ -46,6 +47,7 @@ SHOWN = [
 ]
 
 
+@pytest.mark.slow  # a minute
 def test_the_demo_is_as_it_says(tmp_path: Path) -> None:
     before = files()
     done = subprocess.run(
