@@ -175,7 +175,7 @@ def _remade(
             if (
                 each.kind == "generated column"
                 and oid == one.relation.oid
-                and each.identity.endswith(f".{_as_quoted(name)}")
+                and each.identity.endswith(f".{model.behind_new(name)}")
             ):
                 default = cast(Computed, other.column.server_default)
                 persisted = "VIRTUAL" if default.persisted is False else "STORED"
@@ -187,10 +187,6 @@ def _remade(
                 if not other.column.nullable:
                     after += " NOT NULL"
                 yield Remade(name, each.definition or "", after)
-
-
-def _as_quoted(name: str) -> str:
-    return name if quoting.is_plain(name) else '"' + name.replace('"', '""') + '"'
 
 
 def _count(conversion: Conversion, run: Run) -> int | None:
