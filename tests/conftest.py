@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from pytest_postgresql.janitor import DatabaseJanitor
+from sqlalchemy import Engine, event
 from sqlalchemy.engine import URL
 
 from alembic_fixups import scratch
@@ -115,3 +116,18 @@ def connection(database_url: URL) -> Iterator[psycopg.Connection[tuple[Any, ...]
     """An autocommit psycopg connection to the fresh database."""
     with scratch.connect(database_url) as connection:
         yield connection
+
+
+@pytest.fixture
+def heard() -> Iterator[list[str]]:
+    """What PostgreSQL says while a migration runs."""
+    said: list[str] = []
+
+    def listen(connection: Any, _: Any) -> None:
+        connection.add_notice_handler(
+            lambda notice: said.append(f"{notice.severity}: {notice.message_primary}")
+        )
+
+    event.listen(Engine, "connect", listen)
+    yield said
+    event.remove(Engine, "connect", listen)

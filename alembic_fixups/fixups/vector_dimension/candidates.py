@@ -11,7 +11,12 @@ from sqlalchemy import Column, Computed, Table, text
 
 from alembic_fixups.catalog import Relation
 from alembic_fixups.fixups.vector_dimension.settings import VectorDimensionSettings
-from alembic_fixups.fixups.vector_dimension.types import VectorType, is_pgvectors, of_model
+from alembic_fixups.fixups.vector_dimension.types import (
+    OF_EXTENSION,
+    VectorType,
+    is_pgvectors,
+    of_model,
+)
 from alembic_fixups.rendering.templates import TableName
 from alembic_fixups.run import Run
 
@@ -26,12 +31,10 @@ SELECT a.attrelid, a.attname,
        EXISTS (SELECT FROM pg_catalog.pg_inherits i
                  JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
                 WHERE i.inhparent = a.attrelid AND NOT c.relispartition),
-       a.attinhcount > 0,
-       pg_catalog.pg_get_expr(f.adbin, f.adrelid)
+       a.attinhcount > 0
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p')
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-  LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
  WHERE a.attnum > 0 AND NOT a.attisdropped
    AND (t.oid IN ('real[]'::regtype, 'double precision[]'::regtype, 'bit'::regtype)
         OR EXISTS (SELECT FROM pg_catalog.pg_depend d
@@ -59,7 +62,6 @@ class Known:
         in_tree: whether its table has partitions, is one, or inherits or is inherited from.
         is_inherited_from: whether tables inherit from its table, other than as partitions.
         inherited: whether its table has it from another one.
-        expression: its default, or what it is generated from.
     """
 
     type: VectorType
@@ -68,7 +70,6 @@ class Known:
     in_tree: bool
     is_inherited_from: bool
     inherited: bool
-    expression: str | None
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _known(schema: str | None, run: Run) -> dict[tuple[int, str], Known]:
     rows = run.context.connection.execute(text(_COLUMNS))
     return {
         (oid, name): Known(
-            VectorType(kind, size, schema if kind in ("vector", "halfvec", "sparsevec") else None),
+            VectorType(kind, size, schema if kind in OF_EXTENSION else None),
             *details,
         )
         for oid, name, kind, size, *details in rows

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from alembic_fixups import scratch
@@ -65,21 +65,6 @@ def roles(server: Server) -> Iterator[list[str]]:
         yield names
         for name in names:
             connection.execute(f"DROP ROLE {name}")  # type: ignore[call-overload]
-
-
-@pytest.fixture
-def heard() -> Iterator[list[str]]:
-    """What PostgreSQL says while a migration runs."""
-    said: list[str] = []
-
-    def listen(connection: Any, _: Any) -> None:
-        connection.add_notice_handler(
-            lambda notice: said.append(f"{notice.severity}: {notice.message_primary}")
-        )
-
-    event.listen(Engine, "connect", listen)
-    yield said
-    event.remove(Engine, "connect", listen)
 
 
 def revised(make: Make, models: str, setup: str = "", then: str = "") -> Attempt:

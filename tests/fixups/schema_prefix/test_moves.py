@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from alembic.util import CommandError
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from alembic_fixups import scratch
@@ -122,21 +122,6 @@ def role(server: Server) -> Iterator[str]:
         execute(connection, f"CREATE ROLE {name} LOGIN")
         yield name
         execute(connection, f"DROP ROLE {name}")
-
-
-@pytest.fixture
-def heard() -> Iterator[list[str]]:
-    """What PostgreSQL says while a migration runs."""
-    said: list[str] = []
-
-    def listen(connection: Any, _: Any) -> None:
-        connection.add_notice_handler(
-            lambda notice: said.append(f"{notice.severity}: {notice.message_primary}")
-        )
-
-    event.listen(Engine, "connect", listen)
-    yield said
-    event.remove(Engine, "connect", listen)
 
 
 def revisions(project: Project) -> list[Path]:

@@ -51,21 +51,6 @@ def wrong(tmp_path: Path, database_url: URL) -> Project:
     return made(tmp_path, database_url, BASIC, BASIC_ROWS + WRONG_NOTES)
 
 
-@pytest.fixture
-def notices() -> Iterator[list[str]]:
-    """What PostgreSQL says while a migration runs."""
-    heard: list[str] = []
-
-    def listen(connection: Any, _: Any) -> None:
-        connection.add_notice_handler(
-            lambda notice: heard.append(f"{notice.severity}: {notice.message_primary}")
-        )
-
-    event.listen(Engine, "connect", listen)
-    yield heard
-    event.remove(Engine, "connect", listen)
-
-
 def generate(project: Project, extra: str = "", levels: str = LEVELS) -> str:
     """A revision for the tables of the models; others in the database are not Alembic's."""
     project.settings(settings(extra, levels))
@@ -634,7 +619,7 @@ def test_a_moved_row_whose_key_is_in_use_since_is_kept_with_a_message(
 
 @ONE_VERSION
 def test_a_value_is_not_put_into_a_row_of_another_tenant_with_the_same_key(
-    wrong: Project, connection: Connection, notices: list[str]
+    wrong: Project, connection: Connection, heard: list[str]
 ) -> None:
     generate(wrong, violations("null"))
     wrong.upgrade()
@@ -648,7 +633,7 @@ def test_a_value_is_not_put_into_a_row_of_another_tenant_with_the_same_key(
         (3, 2, None, "somebody new"),
         (4, 2, 10, "this too"),
     ]
-    assert [notice for notice in notices if notice.startswith("WARNING")] == [
+    assert [notice for notice in heard if notice.startswith("WARNING")] == [
         "WARNING: migration.notes: 1 kept value(s) discarded:"
         " their rows are gone, belong to another tenant, or have a value since"
     ]
@@ -680,7 +665,7 @@ def test_a_moved_row_is_kept_while_a_column_of_its_is_gone(
 
 @ONE_VERSION
 def test_of_a_value_that_is_wrong_again_the_newest_is_kept(
-    wrong: Project, connection: Connection, notices: list[str]
+    wrong: Project, connection: Connection, heard: list[str]
 ) -> None:
     """The application writes another wrong one after the first was cleared, before the key."""
     generate(wrong, violations("null"))
@@ -701,7 +686,7 @@ def test_of_a_value_that_is_wrong_again_the_newest_is_kept(
     wrong.upgrade()
     kept = f"SELECT id, engagement_id FROM {STORE} ORDER BY id"
     assert rows(connection, kept) == [(3, 20), (4, 11)]
-    assert [notice for notice in notices if notice.startswith("WARNING")] == [
+    assert [notice for notice in heard if notice.startswith("WARNING")] == [
         "WARNING: migration.notes: 1 value(s) kept by an earlier run discarded:"
         " the rows have got another value since"
     ]

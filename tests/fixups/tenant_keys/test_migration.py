@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +34,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 def basic(tmp_path: Path, database_url: URL) -> Project:
     """The basic models in a database with rows, none of them wrong."""
     return made(tmp_path, database_url, BASIC, BASIC_ROWS)
-
-
-@pytest.fixture
-def notices(basic: Project) -> Iterator[list[str]]:
-    """What PostgreSQL says while a migration runs."""
-    from sqlalchemy import Engine, event
-
-    heard: list[str] = []
-
-    def listen(connection: Any, _: Any) -> None:
-        connection.add_notice_handler(
-            lambda notice: heard.append(f"{notice.severity}: {notice.message_primary}")
-        )
-
-    event.listen(Engine, "connect", listen)
-    yield heard
-    event.remove(Engine, "connect", listen)
 
 
 def made(folder: Path, url: URL, models: str, rows: str, extra: str = "") -> Project:
@@ -137,7 +119,7 @@ def test_the_reason_reaches_the_user_through_every_driver(
 
 
 def test_quarantine_moves_the_rows_with_time_and_reason(
-    basic: Project, connection: Connection, notices: list[str]
+    basic: Project, connection: Connection, heard: list[str]
 ) -> None:
     connection.execute(WRONG_NOTES)  # type: ignore[arg-type]
     basic.settings(settings('violations = "quarantine"'))
@@ -150,7 +132,7 @@ def test_quarantine_moves_the_rows_with_time_and_reason(
     assert [row[:3] for row in moved] == [(3, "of another client", True), (4, "this too", True)]
     assert "moved" in moved[0][3]
     assert scalar(connection, "SELECT count(*) FROM migration.notes") == 2
-    assert "NOTICE: migration.notes: 2 row(s) moved to migration.notes_tenant_violations" in notices
+    assert "NOTICE: migration.notes: 2 row(s) moved to migration.notes_tenant_violations" in heard
     assert basic.is_converged(**OPTIONS), "the table with the rows must not be dropped"
 
 
@@ -195,7 +177,7 @@ def test_quarantine_is_refused_where_other_rows_point_at_them(
 
 
 def test_null_keeps_the_old_value_and_puts_it_back(
-    basic: Project, connection: Connection, notices: list[str]
+    basic: Project, connection: Connection, heard: list[str]
 ) -> None:
     connection.execute(WRONG_NOTES)  # type: ignore[arg-type]
     connection.execute("INSERT INTO migration.notes VALUES (5, 1, 20, 'deleted later')")
@@ -206,7 +188,7 @@ def test_null_keeps_the_old_value_and_puts_it_back(
     assert connection.execute(notes).fetchall() == [(3, None), (4, None), (5, None)]
     kept = "SELECT id, engagement_id FROM migration.notes_tenant_violations ORDER BY id"
     assert connection.execute(kept).fetchall() == [(3, 20), (4, 10), (5, 20)]
-    assert any("3 row(s)" in notice and notice.startswith("NOTICE") for notice in notices)
+    assert any("3 row(s)" in notice and notice.startswith("NOTICE") for notice in heard)
 
     # Since then one has got another engagement and one is gone.
     connection.execute("UPDATE migration.notes SET engagement_id = 20 WHERE id = 4")
@@ -214,7 +196,7 @@ def test_null_keeps_the_old_value_and_puts_it_back(
     basic.downgrade("base")
     assert connection.execute(notes).fetchall() == [(3, 20), (4, 20)]
     assert any(
-        notice.startswith("WARNING") and "2 kept value(s) discarded" in notice for notice in notices
+        notice.startswith("WARNING") and "2 kept value(s) discarded" in notice for notice in heard
     )
 
 

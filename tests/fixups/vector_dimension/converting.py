@@ -189,21 +189,6 @@ def make(tmp_path: Path, server: scratch.Server, database_url: URL, connection: 
     return made
 
 
-@pytest.fixture
-def heard() -> Iterator[list[str]]:
-    """What PostgreSQL says while a migration runs."""
-    said: list[str] = []
-
-    def listen(connection: Any, _: Any) -> None:
-        connection.add_notice_handler(
-            lambda notice: said.append(f"{notice.severity}: {notice.message_primary}")
-        )
-
-    event.listen(Engine, "connect", listen)
-    yield said
-    event.remove(Engine, "connect", listen)
-
-
 @contextmanager
 def before_statement(part: str, do: Callable[[], object]) -> Iterator[None]:
     """Calls *do* before the first statement that has *part* in it."""

@@ -30,12 +30,11 @@ from tests.fixups.vector_dimension.converting import (
     Make,
     before_statement,
     docs,
-    heard,
     make,
     settings,
 )
 
-__all__ = ["heard", "make"]
+__all__ = ["make"]
 
 pytestmark = pytest.mark.postgres(16)
 

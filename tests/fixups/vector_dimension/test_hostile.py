@@ -11,12 +11,11 @@ from tests.fixups.vector_dimension.converting import (
     Make,
     before_statement,
     docs,
-    heard,
     make,
     settings,
 )
 
-__all__ = ["heard", "make"]
+__all__ = ["make"]
 
 pytestmark = pytest.mark.postgres(16)
 
