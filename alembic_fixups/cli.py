@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -194,6 +195,112 @@ def reembed(
     request = command.Request(columns or (), workers, limit, dry_run, database_url, as_json)
     raise typer.Exit(
         command.run(options.project(), options.console(), options.console(stderr=True), request)
+    )
+
+
+_ScratchUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--scratch-url",
+        metavar="URL",
+        help="A server to make throw-away databases on, in place of the embedded one.",
+    ),
+]
+
+
+@app.command()
+def squash(
+    context: typer.Context,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="REV", help="The last revision to fold.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="REV", help="The first one; the bases where left out."),
+    ] = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=0, help="At least so many revisions stay.")
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--since", formats=["%Y-%m-%d"], help="Revisions made on that day or later stay."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Try it out and write nothing.")
+    ] = False,
+    scratch_url: _ScratchUrl = None,
+    keep_files: Annotated[
+        bool,
+        typer.Option("--keep-files", help="Leave the revisions; the snapshot is for review only."),
+    ] = False,
+    allow_dirty: Annotated[
+        bool, typer.Option("--allow-dirty", help="With changes that are not committed, too.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the newest squash back.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Fold old revisions into one snapshot; all older than 6 months where nothing else is said."""
+    from alembic_fixups.squash import command
+    from alembic_fixups.squash.history import Wish
+
+    options: Options = context.obj
+    request = command.Request(
+        Wish(to, start, keep, since.date() if since else None),
+        dry_run=dry_run,
+        scratch_url=scratch_url,
+        keep_files=keep_files,
+        allow_dirty=allow_dirty,
+        undo=undo,
+        as_json=as_json,
+        verbose=options.verbose,
+    )
+    raise typer.Exit(
+        command.run(options.project(), options.console(), options.console(stderr=True), request)
+    )
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            "--database-url", metavar="URL", help="Compare this database with its revisions."
+        ),
+    ] = None,
+    scratch_url: _ScratchUrl = None,
+    as_json: _Json = False,
+) -> None:
+    """Compare the newest snapshot with the revisions in its archive; exit with 1 if not equal."""
+    from alembic_fixups.squash import verify
+
+    options: Options = context.obj
+    request = verify.Request(database_url, scratch_url, as_json, options.verbose)
+    raise typer.Exit(
+        verify.run(options.project(), options.console(), options.console(stderr=True), request)
+    )
+
+
+@app.command()
+def adopt(
+    context: typer.Context,
+    database_url: _DatabaseUrl = None,
+    accept_drift: Annotated[
+        bool,
+        typer.Option("--accept-drift", help="Take the database for adopted all the same."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Bring a database that is inside a squashed range to the snapshot."""
+    from alembic_fixups.squash import adopt
+
+    options: Options = context.obj
+    request = adopt.Request(database_url, accept_drift, dry_run, as_json, options.verbose)
+    raise typer.Exit(
+        adopt.run(options.project(), options.console(), options.console(stderr=True), request)
     )
 
 

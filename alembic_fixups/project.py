@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from alembic_fixups.run import Run
 
-_EnvironmentFn = Callable[[Any, MigrationContext], list[Any]]
+_EnvironmentFn = Callable[[Any, MigrationContext], Iterable[Any]]
 
 
 class ProjectError(Exception):
@@ -87,7 +87,7 @@ class _AlembicCommandLine(CommandLine):
     """Alembic's own command line, stopped where it has its configuration.
 
     So ``-c``, ``-n``, ``-x`` and ALEMBIC_CONFIG mean what they mean to Alembic, and env.py
-    finds the ``config.cmd_opts`` of ``alembic revision --autogenerate``.
+    finds the ``config.cmd_opts`` of the command.
     """
 
     config: Config
@@ -98,7 +98,10 @@ class _AlembicCommandLine(CommandLine):
 
 
 def load(
-    configs: Iterable[str] = (), name: str = "alembic", arguments: Iterable[str] = ()
+    configs: Iterable[str] = (),
+    name: str = "alembic",
+    arguments: Iterable[str] = (),
+    command: Sequence[str] = ("revision", "--autogenerate"),
 ) -> Project:
     """Finds the project that ``alembic`` with the same options would work on.
 
@@ -106,6 +109,7 @@ def load(
         configs: what ``-c`` names: an ini file, a pyproject.toml, or one of each.
         name: the section of the ini file.
         arguments: what ``-x`` gives to env.py.
+        command: Alembic's command, as env.py sees it in ``config.cmd_opts``.
 
     Raises:
         ProjectError: there is no configuration, or it is no good.
@@ -114,7 +118,7 @@ def load(
     options = [f"--config={config}" for config in configs]
     options += [f"--name={name}", *(f"-x{argument}" for argument in arguments)]
     command_line = _AlembicCommandLine("alembic-fixups")
-    command_line.main([*options, "revision", "--autogenerate"])
+    command_line.main([*options, *command])
     config = command_line.config
     ini = Path(config.config_file_name or "alembic.ini")
     try:
@@ -222,7 +226,7 @@ def _capture(project: Project, *, offline: bool) -> tuple[set[str], list[MetaDat
 
     options = {"as_sql": True, "output_buffer": StringIO()} if offline else {}
     with quiet():
-        _run_environment(project, keep, **options)
+        run_environment(project, keep, **options)
     return dialects, list(found.values())
 
 
@@ -260,7 +264,7 @@ def compare(project: Project) -> Comparison:
         return []
 
     with comparator.collect_runs() as runs:
-        _run_environment(
+        run_environment(
             project,
             retrieve_migrations,
             template_args=revisions.template_args,
@@ -296,7 +300,7 @@ def database_urls(project: Project) -> list[URL]:
         return []
 
     with quiet():
-        _run_environment(project, keep)
+        run_environment(project, keep)
     _require_postgresql(project, dialects)
     if not found:
         raise ProjectError(
@@ -326,19 +330,24 @@ def _flat(diffs: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
             yield diff
 
 
-def _run_environment(project: Project, fn: _EnvironmentFn, **options: Any) -> None:
-    """Runs env.py, which calls *fn* where Alembic's commands would migrate."""
+def run_environment(project: Project, fn: _EnvironmentFn, **options: Any) -> None:
+    """Runs env.py, which calls *fn* where Alembic's commands would migrate.
+
+    Args:
+        options: what EnvironmentContext takes, over what suits a look without changes.
+
+    Raises:
+        ProjectError: env.py fails; the message says where.
+        CommandError: Alembic finds something wrong.
+    """
     if not project.script.sourceless:
         read_bytes(project.env_py)
     environment = EnvironmentContext(
         project.config,
         project.script,
         fn=fn,
-        # For an env.py that asks; neither limits what is compared.
-        starting_rev=None,
-        destination_rev="heads",
-        dont_mutate=True,
-        **options,
+        # The revisions are for an env.py that asks; neither limits what is compared.
+        **{"starting_rev": None, "destination_rev": "heads", "dont_mutate": True, **options},
     )
     with _explained(), redirect_stdout(sys.stderr), environment:
         project.script.run_env()
@@ -370,7 +379,7 @@ def _explained() -> Iterator[None]:
 
 def _explanation(error: BaseException) -> str:
     name = type(error).__name__
-    where = _place(error)
+    where = place(error)
     if isinstance(error, SyntaxError):
         return f"{shown(error.filename or '')}:{error.lineno}: {name}: {error.msg}"
     if isinstance(error, DBAPIError) and error.statement is None:
@@ -388,7 +397,7 @@ def _explanation(error: BaseException) -> str:
     return message
 
 
-def _place(error: BaseException) -> str:
+def place(error: BaseException) -> str:
     """``file:line`` of the innermost call in the user's own code."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not _is_installed(frame.filename)]

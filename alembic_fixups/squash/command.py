@@ -1,0 +1,222 @@
+"""``alembic-fixups squash``."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import alembic
+import sqlalchemy
+from alembic.script import ScriptDirectory
+
+import alembic_fixups
+from alembic_fixups import scratch, settings
+from alembic_fixups.project import Project, ProjectError
+from alembic_fixups.scratch import ScratchError
+from alembic_fixups.settings import shown
+from alembic_fixups.squash import archive, description, dump, history, snapshot
+from alembic_fixups.squash.archive import Staged
+from alembic_fixups.squash.fingerprint import Fingerprint
+from alembic_fixups.squash.history import Range, Wish
+from alembic_fixups.squash.leftovers import clear_leftovers
+from alembic_fixups.squash.output import Progress, print_differences, print_outcome
+from alembic_fixups.squash.servers import sites
+from alembic_fixups.squash.trial import Outcome, Side, Trial, sides
+from alembic_fixups.squash.undo import undo
+from alembic_fixups.squash.version_table import version_table as find_version_table
+from alembic_fixups.squash.working_tree import require_clean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+OLD, AGAIN, NEW = "the revisions", "the revisions, again", "with the snapshot"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for.
+
+    Attributes:
+        wish: which revisions to fold.
+        dry_run: whether to write nothing.
+        scratch_url: a server to replay on, in place of the embedded one.
+        keep_files: whether the revisions stay where they are, and the snapshot beside them.
+        allow_dirty: whether there may be changes that are not committed.
+        undo: whether to take the newest squash back.
+        as_json: whether to print one JSON document.
+        verbose: whether to show what env.py and the revisions print.
+    """
+
+    wish: Wish = field(default_factory=Wish)
+    dry_run: bool = False
+    scratch_url: str | None = None
+    keep_files: bool = False
+    allow_dirty: bool = False
+    undo: bool = False
+    as_json: bool = False
+    verbose: bool = False
+
+
+def run(project: Project, console: Console, errors: Console, request: Request) -> int:
+    """Folds old revisions into one snapshot revision, or takes that back.
+
+    Returns:
+        The exit code: 0 where it is done, 1 where the snapshot would not be equal.
+
+    Raises:
+        ProjectError: it is refused; the message says why. Nothing has changed then.
+        CommandError: Alembic finds something wrong.
+        SettingsError: the settings are no good.
+    """
+    script = project.script
+    if not (request.allow_dirty or request.dry_run or request.undo):
+        require_clean(script)
+    for line in clear_leftovers(script):
+        errors.print(line, style="yellow")
+    if request.undo:
+        return _undo(script, console, as_json=request.as_json)
+    range_ = history.choose(script, request.wish, date.today())
+    if not request.as_json:
+        _print_range(console, script, range_)
+    with (
+        archive.staged(script, range_, keep_files=request.keep_files) as staged,
+        Progress(errors) as progress,
+    ):
+        outcome, fingerprint = _try_out(project, staged, request, progress)
+        progress.stop()
+        written = None
+        if not outcome.differences and not request.dry_run:
+            described = archive.describe(staged, _versions(fingerprint), fingerprint.to_json())
+            written = (archive.keep if request.keep_files else archive.commit)(staged, described)
+    if request.as_json:
+        _print_json(console, staged, outcome, written)
+    else:
+        print_outcome(console, outcome)
+        _print_result(console, staged, outcome, written, request)
+    return int(bool(outcome.differences))
+
+
+def _undo(script: ScriptDirectory, console: Console, *, as_json: bool) -> int:
+    undone = undo(script)
+    if as_json:
+        document = {"target": undone.target, "revisions": [one.id for one in undone.revisions]}
+        console.out(json.dumps(document, indent=2), highlight=False)
+    else:
+        console.print(
+            f"The {len(undone.revisions)} revisions up to {undone.target} are back, and the "
+            "snapshot is gone.",
+            style="green",
+        )
+    return 0
+
+
+def _try_out(
+    project: Project, staged: Staged, request: Request, progress: Progress
+) -> tuple[Outcome, Fingerprint]:
+    """Writes the snapshot into the staged files and tries it out."""
+    wanted = settings.load(settings.path_for(project.config)).squash
+    range_ = staged.range
+    total = len(list(project.script.walk_revisions()))
+    written: list[Fingerprint] = []
+    with (
+        _scratch_explained(),
+        sites(3, url=request.scratch_url, version=wanted.postgres, roles=wanted.roles) as found,
+        sides(found, {OLD: None, AGAIN: staged.archived, NEW: staged.new}) as (old, again, new),
+    ):
+        progress.expect({OLD: total, AGAIN: total, NEW: total - len(range_.revisions) + 1})
+
+        def write(_: object) -> None:
+            written.append(_write(project.script, staged, old))
+
+        trial = Trial(project, old, again, new, progress.applied, request.verbose)
+        return trial.run(range_.target, write), written[0]
+
+
+@contextmanager
+def _scratch_explained() -> Iterator[None]:
+    try:
+        yield
+    except ScratchError as error:
+        raise ProjectError(str(error)) from error
+
+
+def _write(script: ScriptDirectory, staged: Staged, old: Side) -> Fingerprint:
+    """Writes the snapshot of a replay of the old revisions."""
+    server, range_ = old.site.server, staged.range
+    bindir = dump.tools(server)
+    with scratch.connect(old.url) as connection:
+        version_table = find_version_table(connection, range_.target)
+        fingerprint = Fingerprint.take(server, old.url, bindir, version_table)
+        content = snapshot.read(
+            connection,
+            dump.entries(old.url, bindir),
+            version_table,
+            old.site.replayer,
+            old.site.roles,
+        )
+    look = description.look(
+        fingerprint.objects, fingerprint.also, fingerprint.postgresql, version_table
+    )
+    final = staged.place.archive(range_.target)
+    where = final.relative_to(staged.place.home).as_posix()
+    staged.snapshot.write_text(
+        snapshot.write(content, range_, script, look, str(fingerprint.postgresql), where),
+        encoding="utf-8",
+    )
+    return fingerprint
+
+
+def _versions(fingerprint: Fingerprint) -> dict[str, str]:
+    return {
+        "alembic-fixups": alembic_fixups.__version__,
+        "alembic": alembic.__version__,
+        "sqlalchemy": sqlalchemy.__version__,
+        "python": platform.python_version(),
+        "postgresql": str(fingerprint.postgresql),
+    }
+
+
+def _print_range(console: Console, script: ScriptDirectory, range_: Range) -> None:
+    first, last = range_.revisions[0], range_.target
+    stay = len(list(script.walk_revisions())) - len(range_.revisions)
+    console.print(
+        f"{len(range_.revisions)} revisions, {first} to {last}, become one snapshot; {stay} stay."
+    )
+
+
+def _print_result(
+    console: Console, staged: Staged, outcome: Outcome, written: Path | None, request: Request
+) -> None:
+    if outcome.differences:
+        print_differences(console, outcome.differences)
+        console.print("Not equal: nothing written.", style="bold red")
+        return
+    size = f"{staged.range.target}: equal in schema, rows, sequences and autogenerate."
+    if written is None:
+        console.print(f"{size} Nothing written (--dry-run).", style="green")
+    elif request.keep_files:
+        console.print(f"{size} The snapshot, not in force: {shown(written)}", style="green")
+    else:
+        path = staged.unit / staged.snapshot.relative_to(staged.folder)
+        console.print(size, style="green")
+        console.print(f"Snapshot: {shown(path)}\nOld files: {shown(written)}")
+        console.print("To take it back: alembic-fixups squash --undo")
+
+
+def _print_json(console: Console, staged: Staged, outcome: Outcome, written: Path | None) -> None:
+    document = {
+        "target": staged.range.target,
+        "revisions": list(staged.range.revisions),
+        "equal": not outcome.differences,
+        "differences": list(outcome.differences),
+        "volatile": [asdict(one) for one in outcome.volatile],
+        "notes": [asdict(note) for note in outcome.notes],
+        "written": None if written is None else shown(written),
+    }
+    console.out(json.dumps(document, indent=2), highlight=False)

@@ -1,0 +1,100 @@
+"""The scratch servers that chains are replayed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from psycopg import sql
+
+from alembic_fixups import scratch
+from alembic_fixups.project import ProjectError
+from alembic_fixups.scratch import ScratchError, Server
+from alembic_fixups.squash import surroundings
+
+REPLAYER = "alembic_fixups"
+"""The role that chains are replayed as on the embedded servers: a name that no migration has."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where one chain is replayed.
+
+    Attributes:
+        server: the server; its URL is that of the role that replays.
+        roles: the roles that it had before.
+    """
+
+    server: Server
+    roles: frozenset[str]
+
+    @property
+    def replayer(self) -> str:
+        """The role that replays, which owns what is made."""
+        return self.server.url.username or ""
+
+
+@contextmanager
+def sites(
+    count: int, *, url: str | None, version: int, roles: Sequence[str]
+) -> Iterator[list[Site]]:
+    """So many sites to replay on, for a ``with`` block.
+
+    Roles belong to a server, not to a database; so each site is an embedded server of its own,
+    where the chain may make roles. With *url* all are the server that it names, where it may not.
+
+    Args:
+        count: how many.
+        url: a server to make databases on.
+        version: the major version of the embedded servers.
+        roles: roles that the migrations expect to be there.
+
+    Raises:
+        ProjectError: no server is to be had, or the one at *url* lacks one of the roles.
+    """
+    with ExitStack() as stack:
+        try:
+            if url is not None:
+                found = [_named(url, roles)] * count
+            else:
+                found = [_embedded(stack, version, roles) for _ in range(count)]
+        except ScratchError as error:
+            raise ProjectError(f"{error} (--scratch-url)") from error
+        yield found
+        if url is not None:
+            _require_no_roles(found[0])
+
+
+def _named(url: str, roles: Sequence[str]) -> Site:
+    server = scratch.at(url)
+    with scratch.connect(server.url) as connection:
+        there = surroundings.roles(connection)
+        [(user,)] = connection.execute("SELECT current_user")
+    if missing := sorted(set(roles) - there):
+        raise ProjectError(
+            f"{server.url!r} has no role {', '.join(missing)}, which roles in "
+            "[tool.alembic-fixups.squash] names. Make it there, or use the embedded server."
+        )
+    return Site(replace(server, url=server.url.set(username=user)), frozenset(there))
+
+
+def _require_no_roles(site: Site) -> None:
+    with scratch.connect(site.server.url) as connection:
+        made = sorted(surroundings.roles(connection) - site.roles)
+    if made:
+        raise ProjectError(
+            f"While the revisions were replayed the server got the roles {', '.join(made)}. Roles "
+            "are shared by all its databases, so no two replays on it are the same. Drop them "
+            "there if they are not yours, and use the embedded server (no --scratch-url)."
+        )
+
+
+def _embedded(stack: ExitStack, version: int, roles: Sequence[str]) -> Site:
+    server = stack.enter_context(scratch.embedded(version))
+    with scratch.connect(server.url) as connection:
+        for role, attributes in ((REPLAYER, "SUPERUSER LOGIN"), *((role, "") for role in roles)):
+            create = sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), sql.SQL(attributes))
+            connection.execute(create)
+        there = frozenset(surroundings.roles(connection))
+    return Site(replace(server, url=server.url.set(username=REPLAYER)), there)

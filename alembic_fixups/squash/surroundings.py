@@ -1,0 +1,139 @@
+"""What migrations change around a database and pg_dump leaves to pg_dumpall: roles, and what is
+set on the database as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+from alembic_fixups.rendering import quoting
+from alembic_fixups.squash.guards import Statement
+from alembic_fixups.squash.statements import guarded
+
+_ROLES = "SELECT rolname FROM pg_catalog.pg_roles ORDER BY 1"
+
+_DEFINITIONS = """
+SELECT rolname, pg_catalog.concat_ws(' ',
+           CASE WHEN rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END,
+           CASE WHEN rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END,
+           CASE WHEN rolcreaterole THEN 'CREATEROLE' ELSE 'NOCREATEROLE' END,
+           CASE WHEN rolcreatedb THEN 'CREATEDB' ELSE 'NOCREATEDB' END,
+           CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END,
+           CASE WHEN rolreplication THEN 'REPLICATION' ELSE 'NOREPLICATION' END,
+           CASE WHEN rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END,
+           'CONNECTION LIMIT ' || rolconnlimit,
+           'PASSWORD ' || pg_catalog.quote_literal(rolpassword),
+           'VALID UNTIL ' || pg_catalog.quote_literal(rolvaliduntil::text))
+  FROM pg_catalog.pg_authid
+ WHERE rolname = ANY (%s)
+ ORDER BY 1
+"""
+
+_MEMBERS = """
+SELECT granted.rolname, member.rolname, admin_option
+  FROM pg_catalog.pg_auth_members
+  JOIN pg_catalog.pg_roles AS granted ON granted.oid = roleid
+  JOIN pg_catalog.pg_roles AS member ON member.oid = pg_auth_members.member
+ WHERE (granted.rolname = ANY (%s) OR member.rolname = ANY (%s)) AND member.rolname <> %s
+ ORDER BY 1, 2
+"""
+
+_SETTINGS = """
+SELECT role.rolname, setting.setdatabase <> 0, entry.value
+  FROM pg_catalog.pg_db_role_setting AS setting
+  LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = setting.setrole,
+       pg_catalog.unnest(setting.setconfig) WITH ORDINALITY AS entry (value, number)
+ WHERE setting.setdatabase = (SELECT oid FROM pg_catalog.pg_database
+                               WHERE datname = pg_catalog.current_database())
+    OR role.rolname = ANY (%s)
+ ORDER BY 2, 1 NULLS FIRST, entry.number
+"""
+
+_DATABASE = """
+SELECT pg_catalog.shobj_description(oid, 'pg_database'),
+       ARRAY(SELECT pg_catalog.format('%s|%s|%s', coalesce(role.rolname, ''), privilege_type,
+                                      is_grantable)
+               FROM pg_catalog.aclexplode(datacl)
+               LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = grantee
+              WHERE grantee <> datdba
+              ORDER BY 1),
+       datacl IS NOT NULL
+  FROM pg_catalog.pg_database
+ WHERE datname = pg_catalog.current_database()
+"""
+
+
+def roles(connection: psycopg.Connection[Any]) -> set[str]:
+    """The names of the roles that the server has."""
+    return {name for (name,) in connection.execute(_ROLES)}
+
+
+def statements(
+    connection: psycopg.Connection[Any], before: Iterable[str], replayer: str
+) -> list[Statement]:
+    """What makes the roles that were not there *before*, and sets what is set on the database.
+
+    Takes the role that the chain was replayed as: it is a member of none in the snapshot.
+    """
+    made = sorted(roles(connection) - set(before))
+    found = []
+    for name, attributes in connection.execute(_DEFINITIONS, [made]):
+        create = f"CREATE ROLE {quoting.identifier(name)} {attributes}"
+        missing = f"to_regrole({quoting.name_literal(None, name)}) IS NULL"
+        found.append(Statement("Roles", guarded(missing, create)))
+    for granted, member, admin in connection.execute(_MEMBERS, (made, made, replayer)):
+        option = " WITH ADMIN OPTION" if admin else ""
+        sql = f"GRANT {quoting.identifier(granted)} TO {quoting.identifier(member)}{option}"
+        found.append(Statement("Roles", sql))
+    for role, here, setting in connection.execute(_SETTINGS, [made]):
+        name, _, value = setting.partition("=")
+        target = f"ALTER ROLE {quoting.identifier(role)}" if role else ""
+        if here and role:
+            target += " IN DATABASE %I"
+        elif here:
+            target = "ALTER DATABASE %I"
+        section = "The database" if here else "Roles"
+        found.append(Statement(section, _here(f"{target} SET {name} TO {_setting(name, value)}")))
+    [(comment, grants, own)] = connection.execute(_DATABASE)
+    if comment is not None:
+        comment = comment.replace("'", "''")
+        found.append(Statement("The database", _here(f"COMMENT ON DATABASE %I IS '{comment}'")))
+    if own:
+        found += _privileges(grants)
+    return found
+
+
+def _privileges(grants: Iterable[str]) -> list[Statement]:
+    # CONNECT and TEMPORARY are PUBLIC's by default (manual, 5.8 Privileges).
+    found = [_here("REVOKE ALL ON DATABASE %I FROM PUBLIC")]
+    for grant in grants:
+        role, privilege, grantable = grant.rsplit("|", 2)
+        to = quoting.identifier(role) if role else "PUBLIC"
+        option = " WITH GRANT OPTION" if grantable == "t" else ""
+        found.append(_here(f"GRANT {privilege} ON DATABASE %I TO {to}{option}"))
+    return [Statement("The database", sql) for sql in found]
+
+
+# Parameters that are lists of names: as one quoted text they would be one name (variable_is_guc_
+# list_quote in PostgreSQL's dumputils).
+_LISTS = {
+    "local_preload_libraries", "search_path", "session_preload_libraries",
+    "shared_preload_libraries", "temp_tablespaces", "unix_socket_directories",
+}  # fmt: skip
+
+
+def _setting(name: str, value: str) -> str:
+    if name.lower() in _LISTS:
+        return value
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _here(sql: str) -> str:
+    """The statement with the name of the database that it runs in, which is known only then."""
+    if "%I" not in sql:
+        return sql
+    before, _, after = sql.partition("%I")
+    text = (before.replace("%", "%%") + "%I" + after.replace("%", "%%")).replace("'", "''")
+    return f"DO $fixup$\nBEGIN\n    EXECUTE format('{text}', current_database());\nEND\n$fixup$"
