@@ -38,6 +38,8 @@ _PROBLEMS = {
     "path_type": "has to be a text",
     "bool_type": "has to be true or false",
     "int_type": "has to be a whole number",
+    "int_parsing": "has to be a whole number",
+    "int_from_float": "has to be a whole number",
     "literal_error": "has to be {expected}",
     "too_short": "has to have at least {min_length} items",
 }

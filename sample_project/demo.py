@@ -360,6 +360,27 @@ def take_back(stage: Stage, before: str) -> None:
     stage.say("Every value of every row in these tables is as it was before the upgrade.", "green")
 
 
+def squash(stage: Stage) -> None:
+    """Ninety revisions become one."""
+    stage.act(
+        "alembic-fixups squash folds the 90 old revisions into one.",
+        "It has the id of the last of them, so the database has nothing to do.",
+    )
+    output = stage.run(f"alembic-fixups squash --to {HEAD}")
+    expect("equal in schema, rows, sequences and autogenerate" in output, "it is proven equal")
+    files = sorted((stage.folder / "alembic" / "versions").glob("*.py"))
+    [snapshot] = [path for path in files if HEAD in path.name]
+    source = snapshot.read_text()
+    start = source.index("    # Foreign keys\n")
+    stage.code("\n".join(source[start:].splitlines()[:14]) + "\n    ...", "python")
+    expect(len(files) < 10, "the old files are gone")
+    output = stage.run("alembic current")
+    expect(HEAD in output, "the database is where it was")
+    stage.run("alembic-fixups squash --undo")
+    count = len(list((stage.folder / "alembic" / "versions").glob("*.py")))
+    expect(count == len(files) + 89, "all files are back")
+
+
 def contents(stage: Stage) -> str:
     """All rows of the tables in question as one text."""
     url = stage.server.url.set(database=stage.environment["PGDATABASE"])
@@ -387,6 +408,7 @@ def play(stage: Stage) -> None:
     converge(stage)
     embed(stage)
     take_back(stage, before)
+    squash(stage)
 
 
 def main() -> int:

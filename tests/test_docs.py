@@ -30,7 +30,8 @@ def test_settings_in_the_docs_are_valid(page: Path, tmp_path: Path) -> None:
     for number, block in enumerate(found):
         path = tmp_path / f"{number}.toml"
         path.write_text(block)
-        assert settings.load(path).active
+        loaded = settings.load(path)
+        assert loaded.active or loaded.squash != settings.Squash()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -52,6 +53,12 @@ def test_every_fixup_has_a_page_with_its_findings() -> None:
         assert codes
         for code in codes:
             assert f"`{code}`" in page, code
+
+
+def test_every_setting_of_squash_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "squash.md").read_text()
+    for name in settings.Squash.model_fields:
+        assert f"{name} = " in page
 
 
 def test_every_general_setting_is_in_the_readme() -> None:

@@ -1,15 +1,16 @@
 """``alembic-fixups adopt``: brings a database that is inside a squashed range to its end.
 
 The database gets the rest of the archived revisions. Only where it is then what the snapshot
-says, it counts as being there: until then its version table names the revisions that it was at,
-which Alembic does not know any more, and a comment on that table says how far it really is.
+says, it counts as being there. Until then, also where this is killed, its version table names the
+revisions before the last, which Alembic does not know any more: the last one writes a comment on
+that table in the place of its id.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,9 @@ from alembic_fixups import scratch
 from alembic_fixups.project import Project, ProjectError
 from alembic_fixups.reembed.command import urls_of
 from alembic_fixups.reembed.database import plain
+from alembic_fixups.reembed.output import set_aside
 from alembic_fixups.scratch import ScratchError
-from alembic_fixups.squash import manifest, replay
+from alembic_fixups.squash import history, manifest, replay
 from alembic_fixups.squash.fingerprint import Fingerprint
 from alembic_fixups.squash.manifest import Manifest
 from alembic_fixups.squash.output import Progress, print_differences
@@ -34,8 +36,9 @@ from alembic_fixups.squash.version_table import VersionTable, revisions, stamp
 if TYPE_CHECKING:
     from rich.console import Console
 
-_MARK = "alembic-fixups adopt: all revisions up to this one have run, but it is not as expected: "
-"""What the comment of the version table begins with where a database has drifted."""
+_MARK = "alembic-fixups adopt: not adopted yet, though all revisions have run up to "
+"""What the comment of the version table begins with; the target follows, and in lines of its own
+the comment that was there."""
 
 _LOCK = 0x616C656D  # "alem": one adoption of a database at a time
 _COMMENT = "SELECT pg_catalog.obj_description(pg_catalog.to_regclass(%s), 'pg_class')"
@@ -62,7 +65,19 @@ class Request:
 
 @dataclass
 class _Adoption:
-    """What is done to one database."""
+    """What is done to one database.
+
+    Attributes:
+        database: its URL.
+        at: the revisions that it is at before.
+        target: the snapshot that it is brought to, empty where there is nothing to do.
+        applied: the revisions that it gets.
+        drift: what it has otherwise than expected, as a diff.
+        notes: what the revisions do besides.
+        other_heads: what it is at besides; where there are any, what it has in addition is not
+            drift.
+        stamped: whether it counts as being at the target.
+    """
 
     database: str
     at: list[str]
@@ -70,6 +85,7 @@ class _Adoption:
     applied: list[str] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    other_heads: list[str] = field(default_factory=list)
     stamped: bool = False
 
 
@@ -84,25 +100,33 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
             an archived revision fails.
         CommandError: Alembic finds something wrong.
     """
-    found = manifest.manifests(project.script)
-    if not found:
-        raise ProjectError(
-            "Nothing here is squashed: no archive has its snapshot among the revisions. Databases "
-            "are brought on by alembic upgrade."
-        )
-    try:
-        done = [
-            _adopt(project, errors, request, plain(url), found)
-            for url in urls_of(project, request.database_url)
-        ]
-    except ScratchError as error:
-        raise ProjectError(str(error)) from error
+    with set_aside() if request.as_json else nullcontext():
+        done = _adopt_all(project, errors, request)
     if request.as_json:
         console.out(json.dumps([asdict(one) for one in done], indent=2), highlight=False)
     else:
         for one in done:
             _print(console, one, request)
     return int(any(one.drift and not one.stamped for one in done))
+
+
+def _adopt_all(project: Project, errors: Console, request: Request) -> list[_Adoption]:
+    history.load(project.script)  # says what is wrong with a broken one
+    found = manifest.manifests(project.script)
+    if not found:
+        raise ProjectError(
+            "Nothing here is squashed: no archive has its snapshot among the revisions. Databases "
+            "are brought on by alembic upgrade."
+        )
+    done = []
+    for url in map(plain, urls_of(project, request.database_url)):
+        try:
+            done.append(_adopt(project, errors, request, url, found))
+        except ScratchError as error:
+            raise ProjectError(str(error)) from error
+        except psycopg.Error as error:
+            raise ProjectError(f"{url!r}: {str(error).strip()}") from error
+    return done
 
 
 def _adopt(
@@ -113,29 +137,51 @@ def _adopt(
     found: Sequence[tuple[Path, Manifest]],
 ) -> _Adoption:
     with _alone(url) as connection:
+        adoption = _Adoption(repr(url), [])
         # From the oldest squash on: the end of one may lie within the next.
         for folder, stored in reversed(found):
             fingerprint = Fingerprint.from_json(stored.catalog)
             table = fingerprint.version_table
-            rows = _rows(connection, table)
             inside = {one.id for one in stored.revisions} - {stored.target}
+            if request.dry_run and adoption.target:
+                rows = [adoption.target]
+            else:
+                rows = _rows(connection, table)
+            adoption.at = adoption.at or rows
             if inside.isdisjoint(rows):
                 continue
-            adoption = _Adoption(repr(url), rows, stored.target)
+            adoption.target = stored.target
             if request.dry_run:
-                return adoption
-            if _comment(connection, table) != _MARK + stored.target:
-                _bring_on(project, errors, request, url, (folder, stored), adoption)
-            adoption.drift = fingerprint.drift(url)
+                continue
+            mark = _MARK + stored.target
+            before, _, kept = _comment(connection, table).partition("\n")
+            if before != mark:
+                comment = "\n".join(filter(None, (mark, before, kept)))
+                kept = "\n".join(filter(None, (before, kept)))
+                _bring_on(project, errors, request, url, (folder, stored), adoption, comment)
+            adoption.other_heads = sorted(set(_rows(connection, table)) - inside)
+            # What those have made is not known here.
+            adoption.drift = fingerprint.drift(url, besides=not adoption.other_heads)
             adoption.stamped = not adoption.drift or request.accept_drift
-            rest = sorted(set(rows) - inside)
             if not adoption.stamped:
-                _stamp(connection, table, rows, _MARK + stored.target)
-                return adoption
-            _stamp(connection, table, [*rest, stored.target], None)
-            if found[0][1] is stored:
-                return adoption
-        return _Adoption(repr(url), rows)
+                break
+            _stamp(connection, table, [*adoption.other_heads, stored.target], kept)
+        if not adoption.target:
+            _require_known(project, adoption)
+        return adoption
+
+
+def _require_known(project: Project, adoption: _Adoption) -> None:
+    if not adoption.at:
+        raise ProjectError(
+            f"{adoption.database} is at no revision. alembic upgrade head makes an empty database."
+        )
+    known = {one.revision for one in project.script.walk_revisions()}
+    if unknown := sorted(set(adoption.at) - known):
+        raise ProjectError(
+            f"{adoption.database} is at {', '.join(unknown)}, which is neither a revision of this "
+            "project nor in one of its archives. Is it the right database?"
+        )
 
 
 def _bring_on(
@@ -145,6 +191,7 @@ def _bring_on(
     url: URL,
     archive: tuple[Path, Manifest],
     adoption: _Adoption,
+    comment: str,
 ) -> None:
     _, stored = archive
     with archived_chain(project.script, archive) as chain, Progress(errors) as progress:
@@ -161,6 +208,7 @@ def _bring_on(
             chain=chain,
             applied=applied,
             widen=False,
+            hold=comment,
             verbose=request.verbose,
         )
 
@@ -185,32 +233,24 @@ def _rows(connection: psycopg.Connection[Any], table: VersionTable) -> list[str]
         ) from error
 
 
-def _comment(connection: psycopg.Connection[Any], table: VersionTable) -> str | None:
-    name = sql.Identifier(*table).as_string(connection)
-    [(comment,)] = connection.execute(_COMMENT, [name])
-    return str(comment) if comment is not None else None
+def _comment(connection: psycopg.Connection[Any], table: VersionTable) -> str:
+    [(comment,)] = connection.execute(_COMMENT, [sql.Identifier(*table).as_string(connection)])
+    return comment or ""
 
 
 def _stamp(
-    connection: psycopg.Connection[Any],
-    table: VersionTable,
-    rows: Sequence[str],
-    comment: str | None,
+    connection: psycopg.Connection[Any], table: VersionTable, rows: Sequence[str], comment: str
 ) -> None:
-    before = _comment(connection, table) or ""
+    name, text = sql.Identifier(*table), sql.Literal(comment or None)
     with connection.transaction():
         stamp(connection, table, rows)
-        # A comment of somebody else's stays where there is nothing to say.
-        if comment is not None or before.startswith(_MARK):
-            set_it = sql.SQL("COMMENT ON TABLE {} IS {}")
-            connection.execute(set_it.format(sql.Identifier(*table), sql.Literal(comment)))
+        connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, text))
 
 
 def _print(console: Console, done: _Adoption, request: Request) -> None:
     if not done.target:
         console.print(
-            f"{done.database} is at {', '.join(done.at) or 'no revision'}: nothing to adopt.",
-            style="green",
+            f"{done.database} is at {', '.join(done.at)}: nothing to adopt.", style="green"
         )
         return
     if request.dry_run:
@@ -221,6 +261,12 @@ def _print(console: Console, done: _Adoption, request: Request) -> None:
         return
     for note in done.notes:
         console.print(f"{note.revision or 'env.py'}: {note.text}", style="yellow")
+    if done.other_heads:
+        console.print(
+            f"{done.database} is at {', '.join(done.other_heads)} too, so what it has in addition "
+            "was passed over. alembic-fixups verify --database-url compares that.",
+            style="yellow",
+        )
     if done.drift:
         print_differences(console, done.drift)
     if done.stamped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -18,15 +18,19 @@ from alembic.script import ScriptDirectory
 import alembic_fixups
 from alembic_fixups import scratch, settings
 from alembic_fixups.project import Project, ProjectError
+from alembic_fixups.reembed.output import set_aside
 from alembic_fixups.scratch import ScratchError
 from alembic_fixups.settings import shown
 from alembic_fixups.squash import archive, description, dump, history, snapshot
 from alembic_fixups.squash.archive import Staged
+from alembic_fixups.squash.between import between, unchanged
 from alembic_fixups.squash.fingerprint import Fingerprint
 from alembic_fixups.squash.history import Range, Wish
 from alembic_fixups.squash.leftovers import clear_leftovers
+from alembic_fixups.squash.manifest import Manifest
 from alembic_fixups.squash.output import Progress, print_differences, print_outcome
 from alembic_fixups.squash.servers import sites
+from alembic_fixups.squash.snapshot import Content
 from alembic_fixups.squash.trial import Outcome, Side, Trial, sides
 from alembic_fixups.squash.undo import undo
 from alembic_fixups.squash.version_table import version_table as find_version_table
@@ -34,6 +38,9 @@ from alembic_fixups.squash.working_tree import require_clean
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+Made = tuple[Content, Fingerprint]
+"""What a history has made: how to make it again, and how the catalog describes it."""
 
 OLD, AGAIN, NEW = "the revisions", "the revisions, again", "with the snapshot"
 
@@ -74,13 +81,34 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
         CommandError: Alembic finds something wrong.
         SettingsError: the settings are no good.
     """
-    script = project.script
-    if not (request.allow_dirty or request.dry_run or request.undo):
-        require_clean(script)
-    for line in clear_leftovers(script):
-        errors.print(line, style="yellow")
+    # What a revision prints where it is loaded must not get into the document.
+    with set_aside() if request.as_json else nullcontext():
+        script = project.script
+        if not (request.allow_dirty or request.dry_run or request.undo):
+            require_clean(script)
+        for line in clear_leftovers(script):
+            errors.print(line, style="yellow")
+        if request.undo:
+            history.load(script)  # says what is wrong with a broken one
+            undone = undo(script)
+        else:
+            staged, outcome, written = _fold(project, console, errors, request)
     if request.undo:
-        return _undo(script, console, as_json=request.as_json)
+        _print_undone(console, undone, as_json=request.as_json)
+        return 0
+    if request.as_json:
+        _print_json(console, staged, outcome, written)
+    else:
+        print_outcome(console, outcome)
+        _print_result(console, staged, outcome, written, request)
+    return int(bool(outcome.differences))
+
+
+def _fold(
+    project: Project, console: Console, errors: Console, request: Request
+) -> tuple[Staged, Outcome, Path | None]:
+    """Tries it out and writes it; gives what it was, what came out, and the archive if written."""
+    script = project.script
     range_ = history.choose(script, request.wish, date.today())
     if not request.as_json:
         _print_range(console, script, range_)
@@ -94,16 +122,10 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
         if not outcome.differences and not request.dry_run:
             described = archive.describe(staged, _versions(fingerprint), fingerprint.to_json())
             written = (archive.keep if request.keep_files else archive.commit)(staged, described)
-    if request.as_json:
-        _print_json(console, staged, outcome, written)
-    else:
-        print_outcome(console, outcome)
-        _print_result(console, staged, outcome, written, request)
-    return int(bool(outcome.differences))
+    return staged, outcome, written
 
 
-def _undo(script: ScriptDirectory, console: Console, *, as_json: bool) -> int:
-    undone = undo(script)
+def _print_undone(console: Console, undone: Manifest, *, as_json: bool) -> None:
     if as_json:
         document = {"target": undone.target, "revisions": [one.id for one in undone.revisions]}
         console.out(json.dumps(document, indent=2), highlight=False)
@@ -113,7 +135,6 @@ def _undo(script: ScriptDirectory, console: Console, *, as_json: bool) -> int:
             "snapshot is gone.",
             style="green",
         )
-    return 0
 
 
 def _try_out(
@@ -131,10 +152,15 @@ def _try_out(
     ):
         progress.expect({OLD: total, AGAIN: total, NEW: total - len(range_.revisions) + 1})
 
-        def write(_: object) -> None:
-            written.append(_write(project.script, staged, old))
-
         trial = Trial(project, old, again, new, progress.applied, request.verbose)
+        before: list[Made] = []
+        if range_.down_revision:
+            trial.begin(range_.down_revision)
+            before.append(_made(old, range_.down_revision[0]))
+
+        def write() -> None:
+            written.append(_write(project.script, staged, _made(old, range_.target), *before))
+
         return trial.run(range_.target, write), written[0]
 
 
@@ -146,13 +172,12 @@ def _scratch_explained() -> Iterator[None]:
         raise ProjectError(str(error)) from error
 
 
-def _write(script: ScriptDirectory, staged: Staged, old: Side) -> Fingerprint:
-    """Writes the snapshot of a replay of the old revisions."""
-    server, range_ = old.site.server, staged.range
+def _made(old: Side, revision: str) -> Made:
+    """What the old revisions have made up to one that they have just been replayed to."""
+    server = old.site.server
     bindir = dump.tools(server)
     with scratch.connect(old.url) as connection:
-        version_table = find_version_table(connection, range_.target)
-        fingerprint = Fingerprint.take(server, old.url, bindir, version_table)
+        version_table = find_version_table(connection, revision)
         content = snapshot.read(
             connection,
             dump.entries(old.url, bindir),
@@ -160,13 +185,25 @@ def _write(script: ScriptDirectory, staged: Staged, old: Side) -> Fingerprint:
             old.site.replayer,
             old.site.roles,
         )
+    return content, Fingerprint.take(server, old.url, bindir, version_table)
+
+
+def _write(
+    script: ScriptDirectory, staged: Staged, after: Made, before: Made | None = None
+) -> Fingerprint:
+    """Writes the snapshot of what there is *after* the range, on top of what was *before* it."""
+    content, fingerprint = after
+    expected = fingerprint.objects
+    if before is not None:
+        content = between(before[0], content, before[1].objects, fingerprint.objects)
+        expected = unchanged(before[1].objects, fingerprint.objects)
     look = description.look(
-        fingerprint.objects, fingerprint.also, fingerprint.postgresql, version_table
+        expected, fingerprint.also, fingerprint.postgresql, fingerprint.version_table
     )
-    final = staged.place.archive(range_.target)
+    final = staged.place.archive(staged.range.target)
     where = final.relative_to(staged.place.home).as_posix()
     staged.snapshot.write_text(
-        snapshot.write(content, range_, script, look, str(fingerprint.postgresql), where),
+        snapshot.write(content, staged.range, script, look, str(fingerprint.postgresql), where),
         encoding="utf-8",
     )
     return fingerprint

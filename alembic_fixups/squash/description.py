@@ -38,6 +38,13 @@ _SETTINGS = {
     "jit": "off",  # for a query of this size it only costs time
 }
 
+_CATALOGS = (
+    "pg_class", "pg_proc", "pg_event_trigger", "pg_publication", "pg_default_acl", "pg_collation",
+    "pg_operator", "pg_cast", "pg_ts_config", "pg_ts_dict", "pg_foreign_data_wrapper",
+)  # fmt: skip
+_FIRST_OID = 16384
+"""FirstNormalObjectId in PostgreSQL's access/transam.h: what initdb made is below it."""
+
 _LISTED = 20
 _SHOWN = 200
 
@@ -210,6 +217,13 @@ def look(
     settings = _settings(version_table)
     names = quoting.literals(settings)
     values = quoting.literals(settings.values())
+    schema, table = (quoting.literal(part) for part in version_table or ("", ""))
+    if version_table:
+        schema = quoting.name_literal(None, version_table[0])
+    sources = [*_CATALOGS, "pg_type WHERE typtype IN ('d', 'e', 'm', 'r')"]
+    objects = "\n        UNION ALL ".join(
+        f"SELECT tableoid, oid FROM pg_catalog.{source}" for source in sources
+    )
     tag = quoting.DOLLAR_TAG
     return f"""\
 DO {tag}
@@ -223,6 +237,28 @@ DECLARE
   differing bigint;
   listed text;
 BEGIN
+  -- An empty database has nothing that could differ, and this costs less than the query below.
+  IF NOT EXISTS (
+    SELECT
+      FROM (
+        {objects}
+      ) o (classid, objid)
+     WHERE o.objid >= {_FIRST_OID}
+       AND NOT EXISTS (
+         SELECT
+           FROM pg_catalog.pg_depend d
+          WHERE d.classid = o.classid AND d.objid = o.objid AND d.deptype = 'e'
+       )
+       AND NOT EXISTS (
+         SELECT
+           FROM pg_catalog.pg_class c
+          WHERE c.oid = o.objid AND o.classid = c.tableoid
+            AND (c.relkind IN ('i', 't')
+                 OR c.relnamespace = pg_catalog.to_regnamespace({schema}) AND c.relname = {table})
+       )
+  ) THEN
+    RETURN;
+  END IF;
   PERFORM pg_catalog.set_config(s.name, s.value, true)
      FROM ROWS FROM (
        pg_catalog.unnest(settings),

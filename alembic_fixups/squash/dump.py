@@ -131,7 +131,10 @@ def entries(url: URL, bindir: Path) -> list[Entry]:
     with tempfile.TemporaryDirectory(prefix="fixups-") as folder:
         path = Path(folder) / "archive"
         _run([bindir / "pg_dump", "--schema-only", "-Fc", "-Z0", "-f", path], url)
-        found = pgdumplib.load(path).entries
+        archive = pgdumplib.load(path)
+        found = archive.entries
+        if handle := getattr(archive, "_handle", None):
+            handle.close()  # it stays open otherwise
     return [
         Entry(
             description=entry.desc,

@@ -52,8 +52,12 @@ class Fingerprint:
             tuple(one for one in restored if one not in same),
         )
 
-    def drift(self, url: URL) -> list[str]:
+    def drift(self, url: URL, *, besides: bool = True) -> list[str]:
         """What a database has otherwise, as the lines of a diff; none where it has not.
+
+        Args:
+            url: the database.
+            besides: whether what it has besides counts.
 
         Raises:
             ScratchError: nothing answers there.
@@ -68,7 +72,7 @@ class Fingerprint:
             also=tuple(restored.values()),
             same_major=major == self.postgresql,
         )
-        return description.as_diff(drifts)
+        return description.as_diff(one for one in drifts if besides or one.expected is not None)
 
     def to_json(self) -> dict[str, Any]:
         """As a value that JSON can hold."""

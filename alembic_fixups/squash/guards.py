@@ -7,7 +7,7 @@ into the catalog. That what is there already is the same has been made sure befo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import psycopg
 from alembic_fixups.project import ProjectError
 from alembic_fixups.rendering import quoting
 from alembic_fixups.squash.dump import Entry
-from alembic_fixups.squash.statements import guarded, split
+from alembic_fixups.squash.statements import block, guarded, split
 
 Names = Mapping[tuple[int, int], tuple[str, ...]]
 """The parts of the name of each entry's object, as ``pg_identify_object_as_address`` gives them."""
@@ -90,6 +90,9 @@ _OWNED = {
 }  # fmt: skip
 """What has an owner of its own (pg_restore's _printTocEntry)."""
 
+KEYS = "Keys"
+"""The heading of what tells rows apart, which ON CONFLICT needs."""
+
 # Nothing needs these, and a reader finds them together; pg_restore makes grants last too.
 _AFTERWARDS = {"ACL": 1, "DEFAULT ACL": 1, "COMMENT": 2, "SECURITY LABEL": 2}
 
@@ -112,6 +115,21 @@ SELECT address.classid, address.objid,
        AS address (classid, objid)
 """
 
+_KEYS = """
+SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass::oid, oid
+  FROM pg_catalog.pg_constraint
+ WHERE contype IN ('p', 'u')
+ UNION ALL
+SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::oid, indexrelid
+  FROM pg_catalog.pg_index
+ WHERE indisunique AND indexprs IS NULL AND indpred IS NULL
+"""
+
+_DEPENDS_ON_EXTENSION = re.compile(
+    r"(?:\nALTER (?:FUNCTION|PROCEDURE) .* DEPENDS ON EXTENSION .*;)+\Z"
+)
+"""What may follow a function in its entry."""
+
 
 def names(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> Names:
     """The names of all entries' objects, from the database that was dumped."""
@@ -122,13 +140,27 @@ def names(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> Name
     return {(classid, objid): tuple(parts) for classid, objid, parts in found}
 
 
+def keys(connection: psycopg.Connection[Any]) -> set[tuple[int, int]]:
+    """The addresses of the unique constraints and indexes that tell rows apart by their columns."""
+    return {(classid, objid) for classid, objid in connection.execute(_KEYS)}
+
+
 def statements(
-    entries: Sequence[Entry], names: Names, replayer: str, passed_over: Iterable[int]
+    entries: Sequence[Entry],
+    names: Names,
+    replayer: str,
+    passed_over: Iterable[int],
+    keys: Container[tuple[int, int]] = (),
 ) -> list[Statement]:
     """What makes all that the entries hold, in the order in which it can be made.
 
-    Takes the role that the chain was replayed as, which is not to be named, and the numbers of
-    the entries to leave out.
+    Args:
+        entries: the entries.
+        names: the names of their objects.
+        replayer: the role that the chain was replayed as, which is not to be named.
+        passed_over: the numbers of the entries whose objects are there already; they get their
+            owner all the same.
+        keys: the addresses of what comes under :data:`KEYS`.
 
     Raises:
         ProjectError: an entry is of a kind that no revision can make again.
@@ -143,9 +175,11 @@ def statements(
             _AFTERWARDS.get(entry.description, 0),
         ),
     )
+    # What is said of the database names it; that has to be found out when it runs.
+    database = {entry.number for entry in entries if entry.description == "DATABASE"}
     found = []
     for entry in ordered:
-        if entry.description in _OF_THE_DUMP or entry.number in left_out:
+        if entry.description in _OF_THE_DUMP or not database.isdisjoint(entry.needs):
             continue
         if entry.description in _REFUSED:
             raise ProjectError(
@@ -154,24 +188,22 @@ def statements(
                 "makes it (--to)."
             )
         section = SECTIONS.get(entry.description, "Other objects")
-        found += [
-            Statement(section, sql)
-            for sql in _statements(entry, names.get(entry.address, ()), replayer)
-        ]
+        if entry.address in keys:
+            section = KEYS
+        made = (
+            _owner(entry, replayer)
+            if entry.number in left_out
+            else _statements(entry, names.get(entry.address, ()), replayer)
+        )
+        found += [Statement(section, sql) for sql in made]
     return found
 
 
 def _statements(entry: Entry, name: tuple[str, ...], replayer: str) -> list[str]:
-    if entry.description in ("FUNCTION", "PROCEDURE"):
-        # One statement, whatever semicolons are in its body.
-        first, *rest = [entry.sql.removesuffix(";")]
-    else:
-        first, *rest = split(entry.sql)
-    found = [_guarded(entry, name, first), *rest]
+    found = _guarded(entry, name, _split(entry))
     if entry.description in ("ACL", "DEFAULT ACL", "POLICY", "USER MAPPING"):
-        found = [_by_whoever_runs_it(sql, replayer) for sql in found]
-    if entry.description in _OWNED and entry.owner != replayer:
-        found += _owner(entry)
+        found = [by_whoever_runs_it(sql, replayer) for sql in found]
+    found += _owner(entry, replayer)
     if entry.tablespace:
         set_it = f"SET default_tablespace = {quoting.identifier(entry.tablespace)}"
         found = [set_it, *found, "SET default_tablespace = ''"]
@@ -181,40 +213,76 @@ def _statements(entry: Entry, name: tuple[str, ...], replayer: str) -> list[str]
     return found
 
 
-def _guarded(entry: Entry, name: tuple[str, ...], sql: str) -> str:
+def _split(entry: Entry) -> list[str]:
+    if entry.description not in ("FUNCTION", "PROCEDURE"):
+        return split(entry.sql)
+    # One statement, whatever semicolons are in its body.
+    more = _DEPENDS_ON_EXTENSION.search(entry.sql)
+    end = more.start() if more else len(entry.sql)
+    return [entry.sql[:end].removesuffix(";"), *split(entry.sql[end:])]
+
+
+def _guarded(entry: Entry, name: tuple[str, ...], statements: list[str]) -> list[str]:
+    sql, *rest = statements
+    if sql.startswith("-- "):  # the schema public, which every database has
+        return []
+    if entry.description in _WHOLE:
+        return [_unless_it_is_there(entry, name, statements)]
+    return [_guarded_first(entry, name, sql), *rest]
+
+
+def _guarded_first(entry: Entry, name: tuple[str, ...], sql: str) -> str:
     if _PLACEHOLDER.match(sql):
         return guarded(f"to_regclass({_regclass(name)}) IS NULL", sql)
     if head := _IF_NOT_EXISTS.match(sql):
         return f"{head[0]}IF NOT EXISTS {sql[head.end() :]}"
     if head := _OR_REPLACE.match(sql):
         return f"{head[0]}OR REPLACE {sql[head.end() :]}"
+    if entry.description == "TRIGGER" and sql.startswith("ALTER "):
+        return sql  # that of a partition, which comes with that of the table
     if missing := _MISSING.get(entry.description):
         return guarded(missing(entry, name), sql)
     if sql.startswith(("CREATE ", "ALTER PUBLICATION ")) and entry.description != "EXTENSION":
-        return _unless_it_is_there(sql)
+        return _unless_it_is_there(entry, name, [sql])
     return sql
 
 
-def _unless_it_is_there(sql: str) -> str:
+def _unless_it_is_there(entry: Entry, name: tuple[str, ...], statements: list[str]) -> str:
     """For kinds that are rare: PostgreSQL says itself that there is one."""
-    return guarded("true", sql).replace(
-        "    END IF;",
-        "    END IF;\nEXCEPTION WHEN duplicate_object OR duplicate_function THEN\n    NULL;",
+    if missing := _MISSING.get(entry.description):
+        return guarded(missing(entry, name), *statements)
+    return block(
+        ";\n".join(statements) + ";",
+        handler="WHEN duplicate_object OR duplicate_function OR unique_violation THEN\n    NULL;",
     )
 
 
-def _owner(entry: Entry) -> list[str]:
-    owned = re.match(rf"DROP ({re.escape(entry.description)} .*);$", entry.drop, re.DOTALL)
-    owner = quoting.identifier(entry.owner)
-    # What is dropped with something else, as the sequence of an identity column, has its owner.
-    return [f"ALTER {owned[1]} OWNER TO {owner}"] if owned else []
+def _owner(entry: Entry, replayer: str) -> list[str]:
+    if entry.description not in _OWNED:
+        return []
+    if entry.drop.startswith("-- "):  # the schema public: by default it is not the replayer's
+        owned, own = f"SCHEMA {quoting.identifier(entry.tag)}", "pg_database_owner"
+    else:
+        # What is dropped with something else, as the sequence of an identity, has its owner.
+        found = re.match(rf"DROP ({re.escape(entry.description)} .*);$", entry.drop, re.DOTALL)
+        owned, own = found[1].removesuffix(" CASCADE") if found else "", replayer
+    if not owned or entry.owner == own:
+        return []
+    owner = "CURRENT_USER" if entry.owner == replayer else quoting.identifier(entry.owner)
+    return [f"ALTER {owned} OWNER TO {owner}"]
 
 
-def _by_whoever_runs_it(sql: str, replayer: str) -> str:
+def by_whoever_runs_it(sql: str, replayer: str) -> str:
     """The statement with no name for the role that the chain was replayed as."""
-    name = re.escape(quoting.identifier(replayer))
+    quoted = '"' + replayer.replace('"', '""') + '"'
+    name = f"(?:{re.escape(replayer)}|{re.escape(quoted)})" r"(?![\w$])"
     sql = re.sub(rf"^(ALTER DEFAULT PRIVILEGES) FOR ROLE {name} ", r"\1 ", sql)
-    return re.sub(rf"( TO | FROM | FOR |, ){name}(?![\w$])", r"\1CURRENT_USER", sql)
+    sql = re.sub(rf"^SET SESSION AUTHORIZATION {name}$", "SET SESSION AUTHORIZATION DEFAULT", sql)
+    return re.sub(
+        rf"""(?P<before> TO | FROM | FOR |, ){name}|'(?:[^']|'')*'|"(?:[^"]|"")*\"""",
+        lambda found: f"{found['before']}CURRENT_USER" if found["before"] else found[0],
+        sql,
+    )
 
 
 def _regclass(name: Sequence[str]) -> str:
@@ -243,8 +311,20 @@ def _no_trigger(_: Entry, name: tuple[str, ...]) -> str:
     return _no_row("pg_trigger", f"{on} AND tgname = {quoting.literal(name[2])}")
 
 
-def _no_type(_: Entry, name: tuple[str, ...]) -> str:
-    return _no_row("pg_type", f"oid = to_regtype({quoting.literal(name[0])}) AND typisdefined")
+def _no_type(entry: Entry, _: tuple[str, ...]) -> str:
+    if "(\n" not in entry.sql:  # one that stays a shell
+        return _no_shell(entry, ())
+    return _no_row("pg_type", f"{_type(entry)} AND typisdefined")
+
+
+def _no_shell(entry: Entry, _: tuple[str, ...]) -> str:
+    return _no_row("pg_type", _type(entry))
+
+
+def _type(entry: Entry) -> str:
+    # to_regtype() fails on a shell.
+    schema = quoting.name_literal(None, entry.schema)
+    return f"typnamespace = {schema}::regnamespace AND typname = {quoting.literal(entry.tag)}"
 
 
 def _no_event_trigger(_: Entry, name: tuple[str, ...]) -> str:
@@ -265,7 +345,7 @@ def _not_attached(entry: Entry, _: tuple[str, ...]) -> str:
 
 
 _MISSING: dict[str, Callable[[Entry, tuple[str, ...]], str]] = {
-    "SHELL TYPE": lambda _, name: f"to_regtype({quoting.literal(name[0])}) IS NULL",
+    "SHELL TYPE": _no_shell,
     "TYPE": _no_type,
     "DOMAIN": _no_type,
     "CHECK CONSTRAINT": _no_constraint,
@@ -277,4 +357,8 @@ _MISSING: dict[str, Callable[[Entry, tuple[str, ...]], str]] = {
     "POLICY": _no_policy,
     "EVENT TRIGGER": _no_event_trigger,
     "PUBLICATION": _no_publication,
+    "FOREIGN TABLE": lambda _, name: f"to_regclass({_regclass(name)}) IS NULL",
 }
+
+_WHOLE = {"FOREIGN TABLE", "OPERATOR FAMILY", "TEXT SEARCH CONFIGURATION"}
+"""Kinds whose further statements fail where they have run before."""

@@ -6,9 +6,6 @@ takes the target's id, can take the place of the whole range and no file that st
 
 from __future__ import annotations
 
-import calendar
-import re
-import subprocess
 import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,13 +23,10 @@ from alembic.util import CommandError, to_tuple
 
 from alembic_fixups.project import ProjectError
 from alembic_fixups.settings import shown
+from alembic_fixups.squash import dates
 
 MONTHS_KEPT = 6
 _EDGES_NAMED = 10
-
-_CREATE_DATE = re.compile(r"^\s*Create Date:\s*(\d{4}-\d\d-\d\d)", re.MULTILINE)
-# Ends where the digits end: the id of a revision may begin with eight of them.
-_FILE_DATE = re.compile(r"(20\d\d)([-_]?)(\d\d)\2(\d\d)(?:T?\d+)?(?![^\W_])")
 
 
 @dataclass(frozen=True)
@@ -141,23 +135,14 @@ def choose(script: ScriptDirectory, wish: Wish, today: date) -> Range:
     return _range(script, graph, _longest(graph, start, targets, wish, today))
 
 
-def made_on(revision: Script) -> date | None:
-    """The day a revision says it was made on.
+def load(script: ScriptDirectory) -> None:
+    """Loads the revisions, and says what is wrong with a broken history.
 
-    That is ``Create Date:`` in its docstring, else a date at the start of its file's name, else
-    None.
+    Raises:
+        ProjectError: a file is missing, fails, or is there twice.
+        CommandError: Alembic finds something wrong.
     """
-    in_docstring = _CREATE_DATE.search(revision.longdoc)
-    in_name = _FILE_DATE.match(Path(revision.path).name)
-    written = [in_docstring.group(1)] if in_docstring else []
-    if in_name:
-        written.append("-".join(in_name.group(1, 3, 4)))
-    for day in written:
-        try:
-            return date.fromisoformat(day)
-        except ValueError:
-            continue  # digits that are no day
-    return None
+    _load(script)
 
 
 def _load(script: ScriptDirectory) -> _Graph:
@@ -324,10 +309,12 @@ def _longest(
         )
     since = wish.since
     if since is None and wish.keep is None:
-        since = _months_before(today, MONTHS_KEPT)
+        since = dates.months_before(today, MONTHS_KEPT)
     days: dict[int, date] = {}
     if since is not None:
-        days = _days(graph, reduce(or_, (span.inside for span in closed)))
+        inside = list(_members(reduce(or_, (span.inside for span in closed))))
+        made = dates.days([graph.scripts[one] for one in inside])
+        days = dict(zip(inside, made, strict=True))
     too_new = _mask(one for one, day in days.items() if since is not None and day >= since)
     keep = wish.keep or 0
     left = {span: len(graph.scripts) - graph.ancestors[span.target].bit_count() for span in closed}
@@ -418,46 +405,6 @@ def _require_same_labels(script: ScriptDirectory, graph: _Graph, span: _Span, fo
                 f"{found.target}, revision {one.revision} ({shown(one.path)}) would {gains} it. "
                 "Name another range with --to or --from, or take the label out of the file."
             )
-
-
-def _days(graph: _Graph, wanted: int) -> dict[int, date]:
-    days = {one: made_on(graph.scripts[one]) for one in _members(wanted)}
-    without = [graph.scripts[one] for one, day in days.items() if day is None]
-    added = _added(without) if without else {}
-    for one in without:
-        if Path(one.path) not in added:
-            raise ProjectError(
-                f"{shown(one.path)}: nothing says when it was made: no `Create Date:` in its "
-                "docstring, no date at the start of its name, no commit of git's that adds it. "
-                "Name the target with --to, or how many revisions stay with --keep alone."
-            )
-    return {one: day or added[Path(graph.scripts[one].path)] for one, day in days.items()}
-
-
-def _added(revisions: Sequence[Script]) -> dict[Path, date]:
-    """When git first saw files of these names; empty where it cannot say."""
-    folders = sorted({str(Path(one.path).parent) for one in revisions})
-    git = ["git", "-C", folders[0], "-c", "core.quotePath=false"]
-    log = "log --no-renames --no-relative --diff-filter=A --name-only --date=short --format=%x00%ad"
-    try:
-        top, commits = (
-            subprocess.run(
-                [*git, *command], capture_output=True, check=True, errors="surrogateescape"
-            ).stdout
-            for command in (["rev-parse", "--show-toplevel"], [*log.split(), "--", *folders])
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    added: dict[Path, date] = {}
-    for commit in commits.split("\0")[1:]:  # the newest first: the oldest is what remains
-        day, *names = commit.splitlines()
-        added.update((Path(top.strip(), name), date.fromisoformat(day)) for name in names if name)
-    return added
-
-
-def _months_before(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def _named(graph: _Graph, one: int) -> str:

@@ -59,6 +59,7 @@ class Request:
         locations: the folders of the chain; None for the project's own files.
         without: files in them that are passed over.
         widen: whether a long revision id may widen Alembic's version table.
+        hold: the comment that the version table gets in the place of the last version, if any.
         events: the file descriptor that the answers are written to.
     """
 
@@ -71,6 +72,7 @@ class Request:
     locations: list[str] | None
     without: list[str]
     widen: bool
+    hold: str
     events: int
 
 
@@ -86,6 +88,7 @@ def upgrade(
     chain: Chain | None = None,
     applied: Callable[[str], None] = _ignore,
     widen: bool = True,
+    hold: str = "",
     verbose: bool = False,
 ) -> tuple[Note, ...]:
     """Runs env.py as ``alembic upgrade`` does, with every connection led to a scratch database.
@@ -98,6 +101,9 @@ def upgrade(
         applied: is called with the id of each revision once it is applied.
         widen: makes Alembic's version table wide enough where an id of the chain has more than
             32 characters.
+        hold: a comment for the version table. It is set in the transaction of the last revision,
+            *to* then being its id, in the place of that id: by the table alone the database is
+            not there yet.
         verbose: shows on stderr what env.py and the revisions print.
 
     Returns:
@@ -108,7 +114,7 @@ def upgrade(
             the process; the message says which and why.
     """
     notes: list[Note] = []
-    said = _events(project, url, "upgrade", chain, to=to, widen=widen, verbose=verbose)
+    said = _events(project, url, "upgrade", chain, to=to, widen=widen, hold=hold, verbose=verbose)
     with closing(said):
         for event in said:
             if event["event"] == "applied":
@@ -150,6 +156,7 @@ def _events(
     *,
     to: str = "heads",
     widen: bool = False,
+    hold: str = "",
     verbose: bool,
 ) -> Generator[dict[str, Any], None, None]:
     """What the child says, until it is done; raises what it says of an error."""
@@ -166,6 +173,7 @@ def _events(
         locations=None if chain is None else list(map(str, chain.locations)),
         without=[] if chain is None else sorted(map(str, chain.without)),
         widen=widen,
+        hold=hold,
         events=writing,
     )
     running = ""

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,20 @@ from alembic.autogenerate import RevisionContext
 from alembic.autogenerate.render import _render_cmd_body
 from alembic.ddl.impl import DefaultImpl
 from alembic.operations.ops import DowngradeOps, MigrationScript, UpgradeOps
-from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.runtime.migration import HeadMaintainer, MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import String, Table, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import SetTableComment
 
 from alembic_fixups import project as projects
 from alembic_fixups.project import Project, ProjectError
 from alembic_fixups.settings import SettingsError, shown
+from alembic_fixups.squash import importing
 from alembic_fixups.squash.chain import Chain, script_directory
 from alembic_fixups.squash.journal import ABORTED, Journal, ReplayStopped, sqlstate
+from alembic_fixups.squash.places import version_locations
 from alembic_fixups.squash.redirect import Redirection
 from alembic_fixups.squash.replay import Request
 
@@ -100,19 +103,53 @@ def _replay(request: Request, journal: Journal, say: _Say) -> None:
     upgrading = request.action == "upgrade"
     command = ("upgrade", request.to) if upgrading else ("revision", "--autogenerate")
     project = projects.load(request.configs, request.name, request.arguments, command)
+    copies: dict[str, str] = {}
     if request.locations is not None:
         chain = Chain(tuple(map(Path, request.locations)), frozenset(map(Path, request.without)))
+        own = version_locations(project.script)
+        importing.install(own, chain)
+        for path, location in zip(own, chain.locations, strict=False):
+            copies |= {str(location): str(path), shown(location): shown(path)}
         project = dataclasses.replace(project, script=script_directory(project.config, chain))
     run = _Run(project, journal, say)
+    if request.hold:
+        _hold(request.to, request.hold)
     try:
         if upgrading:
             run.upgrade(request.to, widen=request.widen)
         else:
             run.autogenerate()
     except (ProjectError, CommandError, ReplayStopped) as error:
-        raise ProjectError(run.explanation(error)) from error
+        raise ProjectError(_renamed(run.explanation(error), copies)) from error
     for revision, text in journal.notes():
-        say("note", revision=revision, text=text)
+        say("note", revision=revision, text=_renamed(text, copies))
+
+
+def _renamed(text: str, copies: Mapping[str, str]) -> str:
+    """The text with the folders that the project's user knows, for those of this replay."""
+    for copy, folder in copies.items():
+        text = text.replace(copy, folder)
+    return text
+
+
+def _hold(target: str, comment: str) -> None:
+    """Lets the version table stay as it is before the last step, with a comment, in its place."""
+
+    def held(write: Callable[..., None]) -> Callable[..., None]:
+        def written(self: HeadMaintainer, *versions: str) -> None:
+            *before, version = versions
+            if version != target:
+                write(self, *versions)
+                return
+            self.heads = (self.heads - set(before)) | {version}
+            table = self.context._version
+            table.comment = comment
+            self.context.impl._exec(SetTableComment(table))
+
+        return written
+
+    for name in ("_insert_version", "_update_version"):
+        setattr(HeadMaintainer, name, held(getattr(HeadMaintainer, name)))
 
 
 class _Run:

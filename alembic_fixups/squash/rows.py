@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -12,7 +12,7 @@ from psycopg import sql
 
 from alembic_fixups.rendering import quoting
 from alembic_fixups.squash.guards import Statement
-from alembic_fixups.squash.statements import guarded
+from alembic_fixups.squash.statements import block, guarded
 
 Row = tuple[str | None, ...]
 _BATCH_ROWS, _BATCH_CHARACTERS = 500, 64_000
@@ -29,7 +29,10 @@ SELECT pg_catalog.set_config(name, value, false)
 _TABLES = """
 SELECT relation.oid, namespace.nspname, relation.relname,
        coalesce(own.columns, '{}'), coalesce(own.bare, '{}'), coalesce(own.identity, false),
-       coalesce(keys.primary_key, '{}'), coalesce(keys.usable, false),
+       coalesce(keys.primary_key, '{}'), coalesce(keys.uniques, '[]'),
+       coalesce(keys.arbiters, true) AND NOT EXISTS (
+           SELECT FROM pg_catalog.pg_rewrite
+            WHERE ev_class = relation.oid AND ev_type IN ('2', '3')),
        extension.objid IS NOT NULL,
        ARRAY(SELECT confrelid FROM pg_catalog.pg_constraint
               WHERE conrelid = relation.oid AND contype = 'f' AND confrelid <> relation.oid)
@@ -43,12 +46,19 @@ SELECT relation.oid, namespace.nspname, relation.relname,
         WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
        ) AS own ON true
   LEFT JOIN LATERAL (
-       SELECT max(CASE WHEN indisprimary THEN ARRAY(
-                  SELECT attname::text FROM pg_catalog.pg_attribute
-                   WHERE attrelid = indrelid AND attnum = ANY (indkey::int2[]) ORDER BY attnum
-              ) END) AS primary_key,
-              bool_and(indimmediate) AS usable
-         FROM pg_catalog.pg_index
+       SELECT max(names) FILTER (WHERE indisprimary) AS primary_key,
+              -- Where NULLs are distinct, a row with one is found by no key.
+              jsonb_agg(jsonb_build_array(
+                  names, coalesce((to_jsonb(one) ->> 'indnullsnotdistinct')::boolean, false)
+              )) FILTER (WHERE indisunique AND indisvalid AND indexprs IS NULL
+                           AND indpred IS NULL) AS uniques,
+              bool_and(indimmediate) AS arbiters
+         FROM pg_catalog.pg_index AS one, LATERAL (
+              SELECT ARRAY(SELECT attname::text FROM pg_catalog.pg_attribute
+                            WHERE attrelid = indrelid
+                              AND attnum = ANY ((indkey::int2[])[0:indnkeyatts - 1])
+                            ORDER BY attnum) AS names
+              ) AS key
         WHERE indrelid = relation.oid AND (indisunique OR indisexclusion)
        ) AS keys ON true
   LEFT JOIN pg_catalog.pg_depend AS extension
@@ -79,8 +89,9 @@ class TableRows:
         rows: their values as text, in the order of the primary key, else of all values.
         bare: for each column, whether its values may stand without quotes.
         identity: whether it has an identity column.
-        conflicts: whether ON CONFLICT can tell a row that is there: it has a unique key, and none
-            that is deferrable, which PostgreSQL refuses there (manual, INSERT).
+        conflicts: whether ON CONFLICT can tell each row that is there: by a unique key that is
+            neither partial nor NULL in one of them. PostgreSQL refuses it where a key is
+            deferrable (manual, INSERT) or a rule rewrites INSERT or UPDATE.
         of_extension: whether it belongs to an extension.
     """
 
@@ -123,7 +134,8 @@ def read(connection: psycopg.Connection[Any]) -> list[TableRows]:
     Changes the session's settings.
     """
     connection.execute(_SESSION)
-    found, order = {}, TopologicalSorter[int]()
+    found: dict[int, TableRows] = {}
+    needed: dict[int, list[int]] = {}
     for (
         oid,
         schema,
@@ -132,20 +144,28 @@ def read(connection: psycopg.Connection[Any]) -> list[TableRows]:
         bare,
         identity,
         key,
-        usable,
+        uniques,
+        arbiters,
         extension,
         needs,
     ) in connection.execute(_TABLES).fetchall():
         rows = _rows(connection, schema, name, columns, key)
+        conflicts = arbiters and any(_tells(unique, columns, rows) for unique in uniques)
         found[oid] = TableRows(
-            schema, name, tuple(columns), rows, tuple(bare), identity, usable, extension
+            schema, name, tuple(columns), rows, tuple(bare), identity, conflicts, extension
         )
-        order.add(oid, *sorted(needs))
-    try:
-        ordered = [oid for oid in order.static_order() if oid in found]
-    except CycleError:  # no order is right; on an empty database any is
-        ordered = list(found)
-    return [found[oid] for oid in ordered]
+        needed[oid] = sorted(needs)
+    return [found[oid] for oid in _ordered(needed) if oid in found]
+
+
+def _ordered(needed: Mapping[int, list[int]]) -> list[int]:
+    """Each after those that it needs, but where they go in a circle: there no order is right."""
+    while True:
+        try:
+            return list(TopologicalSorter(needed).static_order())
+        except CycleError as error:
+            before, after = error.args[1][:2]
+            needed[after].remove(before)
 
 
 def _rows(
@@ -155,17 +175,28 @@ def _rows(
     columns: Sequence[str],
     key: Sequence[str],
 ) -> tuple[Row, ...]:
+    table = sql.Identifier(schema, name)
     if not columns:
-        count = sql.SQL("SELECT FROM {}").format(sql.Identifier(schema, name))
+        count = sql.SQL("SELECT FROM ONLY {}").format(table)
         return tuple(() for _ in connection.execute(count).fetchall())
-    values = [sql.SQL("{}::text").format(sql.Identifier(column)) for column in columns]
     order: list[sql.Composable] = [sql.Identifier("t", column) for column in key]
     for column in columns if not key else ():
-        order.append(sql.SQL('{}::text COLLATE "C"').format(sql.Identifier("t", column)))
-    query = sql.SQL("SELECT {} FROM ONLY {} AS t ORDER BY {}").format(
-        sql.SQL(", ").join(values), sql.Identifier(schema, name), sql.SQL(", ").join(order)
+        # As the type's output function has it: a cast to text may be somebody's own.
+        order.append(sql.SQL('concat({}) COLLATE "C"').format(sql.Identifier("t", column)))
+    query = sql.SQL("COPY (SELECT {} FROM ONLY {} AS t ORDER BY {}) TO STDOUT").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)), table, sql.SQL(", ").join(order)
     )
-    return tuple(connection.execute(query).fetchall())
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        return tuple(copy.rows())
+
+
+def _tells(unique: tuple[Sequence[str], bool], columns: Sequence[str], rows: Sequence[Row]) -> bool:
+    """Whether a unique key finds each of the rows again; takes its columns, and if NULLs count."""
+    names, nulls = unique
+    if not set(columns).issuperset(names):  # a generated column
+        return False
+    numbers = [columns.index(name) for name in names]
+    return nulls or all(row[number] is not None for row in rows for number in numbers)
 
 
 def positions(connection: psycopg.Connection[Any]) -> list[Position]:
@@ -178,6 +209,79 @@ def positions(connection: psycopg.Connection[Any]) -> list[Position]:
     return found
 
 
+def filled(tables: Sequence[TableRows]) -> Iterator[Statement]:
+    """Statements that put the rows of all these tables in, where they are not in yet.
+
+    In a database that has part of it already, triggers do not fire for them.
+    """
+    tables = [table for table in tables if table.rows]
+    if tables:
+        yield Statement("Rows", _quiet(tables))
+    for table in tables:
+        yield from inserts(table)
+    if tables:
+        yield Statement("Rows", _loud(tables))
+
+
+def _quiet(tables: Sequence[TableRows]) -> str:
+    """A DO block that takes away what would interfere, and notes how to put it back."""
+    find = f"""SELECT string_agg(format('ALTER TABLE %s %s', relation, less), '; '),
+       coalesce(string_agg(format('ALTER TABLE %s %s', relation, again), '; '), '')
+  INTO away, back
+  FROM (
+      SELECT tgrelid::regclass AS relation, format('DISABLE TRIGGER %I', tgname) AS less,
+             format('ENABLE %s TRIGGER %I', {_MODE.format("tgenabled")}, tgname) AS again
+        FROM pg_trigger
+       WHERE NOT tgisinternal AND tgenabled <> 'D'
+       UNION ALL
+      SELECT ev_class::regclass, format('DISABLE RULE %I', rulename),
+             format('ENABLE %s RULE %I', {_MODE.format("ev_enabled")}, rulename)
+        FROM pg_rewrite
+       WHERE ev_enabled <> 'D'
+       UNION ALL
+      SELECT oid::regclass, 'NO FORCE ROW LEVEL SECURITY', 'FORCE ROW LEVEL SECURITY'
+        FROM pg_class
+       WHERE relforcerowsecurity
+  ) AS interfering
+ WHERE relation = ANY ({_relations(tables)});
+PERFORM set_config('alembic_fixups.back', back, false);
+IF away IS NOT NULL THEN
+    EXECUTE away;
+END IF;"""
+    return block(find, declare="away text;\nback text;")
+
+
+_MODE = "CASE {} WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END"
+
+
+def _loud(tables: Sequence[TableRows]) -> str:
+    """A DO block that puts back what :func:`_quiet` took away.
+
+    ALTER TABLE refuses a table that checks are waiting for.
+    """
+    relations = _relations(tables)
+    return block(
+        f"""FOR waiting IN
+    SELECT DISTINCT format('%I.%I', nspname, conname)
+      FROM pg_constraint
+      JOIN pg_namespace AS namespace ON namespace.oid = connamespace
+     WHERE condeferred AND contype <> 't'
+       AND (conrelid = ANY ({relations}) OR confrelid = ANY ({relations}))
+LOOP
+    EXECUTE format('SET CONSTRAINTS %s IMMEDIATE; SET CONSTRAINTS %1$s DEFERRED', waiting);
+END LOOP;
+IF current_setting('alembic_fixups.back') <> '' THEN
+    EXECUTE current_setting('alembic_fixups.back');
+END IF;""",
+        declare="waiting text;",
+    )
+
+
+def _relations(tables: Iterable[TableRows]) -> str:
+    names = ", ".join(quoting.name_literal(table.schema, table.name) for table in tables)
+    return f"ARRAY[{names}]::regclass[]"
+
+
 def inserts(table: TableRows) -> Iterator[Statement]:
     """Statements that put a table's rows in, where they are not in yet.
 
@@ -187,9 +291,11 @@ def inserts(table: TableRows) -> Iterator[Statement]:
     if not table.rows:
         return
     name = quoting.qualified(table.schema, table.name)
+    # Its children's rows are not its own.
+    empty = f"NOT EXISTS (SELECT FROM ONLY {name})"
     if not table.columns:
         head = f"INSERT INTO {name} SELECT FROM generate_series(1, {len(table.rows)})"
-        yield Statement("Rows", guarded(f"NOT EXISTS (SELECT FROM {name})", head))
+        yield Statement("Rows", guarded(empty, head))
         return
     head = f"INSERT INTO {name} ({quoting.identifiers(table.columns)})"
     if table.identity:
@@ -197,9 +303,7 @@ def inserts(table: TableRows) -> Iterator[Statement]:
     lines = [f"    ({', '.join(map(_value, row, table.bare))})" for row in table.rows]
     if not table.conflicts:
         every = ",\n".join(lines)
-        yield Statement(
-            "Rows", guarded(f"NOT EXISTS (SELECT FROM {name})", f"{head}\nVALUES\n{every}")
-        )
+        yield Statement("Rows", guarded(empty, f"{head}\nVALUES\n{every}"))
         return
     for batch in _batches(lines):
         values = ",\n".join(batch)
@@ -222,10 +326,11 @@ def _value(value: str | None, bare: bool) -> str:
     if value is None:
         return "NULL"
     # Numbers that are none, NaN and Infinity, are quoted as well.
-    if bare and value.lstrip("-")[:1].isdigit():
+    # The sign of a float's -0 would be lost.
+    if bare and value.lstrip("-")[:1].isdigit() and value != "-0":
         return value
-    if bare and value in ("true", "false"):
-        return value
+    if bare and value in ("t", "f"):
+        return "true" if value == "t" else "false"
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -241,5 +346,7 @@ def move(position: Position) -> Statement | None:
         f"SELECT pg_catalog.setval({quoting.name_literal(position.schema, position.name)},"
         f" {position.value}, {called})\n  FROM {name}"
         f"\n WHERE last_value {behind} {position.value}"
-        f" OR (last_value = {position.value} AND is_called < {called})",
+        f" OR (last_value = {position.value} AND is_called < {called})"
+        # A fresh one may begin beyond it.
+        f"\n    OR (last_value = {position.start} AND NOT is_called)",
     )

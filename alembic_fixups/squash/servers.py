@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from alembic_fixups import scratch
@@ -51,7 +53,8 @@ def sites(
         roles: roles that the migrations expect to be there.
 
     Raises:
-        ProjectError: no server is to be had, or the one at *url* lacks one of the roles.
+        ProjectError: no server is to be had, a role cannot be made, or the server at *url* lacks
+            one, or has got one in the end.
     """
     with ExitStack() as stack:
         try:
@@ -61,9 +64,14 @@ def sites(
                 found = [_embedded(stack, version, roles) for _ in range(count)]
         except ScratchError as error:
             raise ProjectError(f"{error} (--scratch-url)") from error
-        yield found
+        try:
+            yield found
+        except ProjectError as error:
+            if url is not None:
+                _require_no_roles(found[0], error)
+            raise
         if url is not None:
-            _require_no_roles(found[0])
+            _require_no_roles(found[0], None)
 
 
 def _named(url: str, roles: Sequence[str]) -> Site:
@@ -79,7 +87,7 @@ def _named(url: str, roles: Sequence[str]) -> Site:
     return Site(replace(server, url=server.url.set(username=user)), frozenset(there))
 
 
-def _require_no_roles(site: Site) -> None:
+def _require_no_roles(site: Site, error: ProjectError | None) -> None:
     with scratch.connect(site.server.url) as connection:
         made = sorted(surroundings.roles(connection) - site.roles)
     if made:
@@ -87,14 +95,25 @@ def _require_no_roles(site: Site) -> None:
             f"While the revisions were replayed the server got the roles {', '.join(made)}. Roles "
             "are shared by all its databases, so no two replays on it are the same. Drop them "
             "there if they are not yours, and use the embedded server (no --scratch-url)."
-        )
+            + (f"\n{error}" if error else "")
+        ) from error
 
 
 def _embedded(stack: ExitStack, version: int, roles: Sequence[str]) -> Site:
     server = stack.enter_context(scratch.embedded(version))
     with scratch.connect(server.url) as connection:
-        for role, attributes in ((REPLAYER, "SUPERUSER LOGIN"), *((role, "") for role in roles)):
-            create = sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), sql.SQL(attributes))
-            connection.execute(create)
+        _make_role(connection, REPLAYER, "SUPERUSER LOGIN")
+        for role in sorted(set(roles) - surroundings.roles(connection)):
+            try:
+                _make_role(connection, role, "")
+            except psycopg.Error as error:
+                raise ProjectError(
+                    f"roles in [tool.alembic-fixups.squash] names {role!r}: {str(error).strip()}"
+                ) from error
         there = frozenset(surroundings.roles(connection))
     return Site(replace(server, url=server.url.set(username=REPLAYER)), there)
+
+
+def _make_role(connection: psycopg.Connection[Any], name: str, attributes: str) -> None:
+    create = sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(name), sql.SQL(attributes))
+    connection.execute(create)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +15,17 @@ from alembic.script import ScriptDirectory
 from alembic_fixups.project import ProjectError
 from alembic_fixups.rendering import quoting
 from alembic_fixups.rendering.templates import environment
-from alembic_fixups.squash import guards, rows, surroundings
+from alembic_fixups.squash import drops, guards, inline, rows, surroundings
+from alembic_fixups.squash.dates import made_on
 from alembic_fixups.squash.dump import Entry
 from alembic_fixups.squash.guards import Statement
-from alembic_fixups.squash.history import Range, made_on
+from alembic_fixups.squash.history import Range
+from alembic_fixups.squash.inline import Inline
 from alembic_fixups.squash.statements import guarded, python
 from alembic_fixups.squash.version_table import VersionTable, id_type
 
 _AFTER_THE_ROWS = {
+    guards.KEYS,
     "Constraints",
     "Foreign keys",
     "Indexes",
@@ -54,17 +56,22 @@ _SET = f"""SELECT set_config('alembic_fixups.' || name, current_setting(name), f
 _SET_BACK = f"""SELECT set_config(name, current_setting('alembic_fixups.' || name), false)
   FROM {_SETTINGS}"""
 
-_GO_WITH_THEIR_TABLE = {"INDEX", "CONSTRAINT", "CHECK CONSTRAINT", "TRIGGER", "STATISTICS"}
-"""Rules and policies are not here: they may look at other tables."""
-_STAY = {"EXTENSION", "DATABASE", "DATABASE PROPERTIES", "PROCEDURAL LANGUAGE"}
-
 _MATERIALIZED = """
 SELECT namespace.nspname, relation.relname
   FROM pg_catalog.pg_class AS relation
   JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = relation.relnamespace
  WHERE relation.relkind = 'm' AND relation.relispopulated
- ORDER BY relation.oid
 """
+
+# An extension says it itself, and only its owner may.
+_SAID_BY_EXTENSIONS = """
+SELECT extname
+  FROM pg_catalog.pg_extension AS one
+  JOIN pg_catalog.pg_available_extensions AS known ON known.name = one.extname
+ WHERE pg_catalog.obj_description(one.oid, 'pg_extension') = known.comment
+"""
+
+_PUBLIC = "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = 'public'"
 
 
 @dataclass(frozen=True)
@@ -74,17 +81,21 @@ class Content:
     Attributes:
         statements: all of it, in order.
         drops: what takes it away again, in order.
+        parts: what would take away what goes with its table, in order.
         kinds: how many objects of each kind it drops.
         version_type: the type of the ids in Alembic's own table where it is not Alembic's own
             choice, else empty.
         tables: the tables whose rows it has.
+        inline: what stands within the statements that make tables.
     """
 
     statements: tuple[Statement, ...]
     drops: tuple[str, ...]
+    parts: tuple[str, ...]
     kinds: Counter[str]
     version_type: str
     tables: tuple[rows.TableRows, ...]
+    inline: tuple[Inline, ...]
 
 
 def read(
@@ -110,94 +121,88 @@ def read(
             f"The revisions make {large_objects} large objects, which have no names and cannot be "
             "put into a snapshot. Squash up to the revision before (--to)."
         )
-    passed_over = [
-        entry.number
-        for entry in entries
-        if (entry.description in ("TABLE", "CONSTRAINT"))
-        and entry.schema == version_table[0]
-        and entry.tag.split(" ")[0] == version_table[1]
-    ]
     names = guards.names(connection, entries)
-    made = guards.statements(entries, names, replayer, passed_over)
-    place = next(
-        (number for number, one in enumerate(made) if one.section in _AFTER_THE_ROWS), len(made)
-    )
+    passed_over = {*_of_version_table(entries, names, version_table), *_said(connection, entries)}
+    made = guards.statements(entries, names, replayer, passed_over, guards.keys(connection))
     tables = [
         table
         for table in rows.read(connection)
         if not table.of_extension and (table.schema, table.name) != version_table
     ]
+    [(public,)] = connection.execute(_PUBLIC)
     return Content(
         statements=(
             *surroundings.statements(connection, roles_before, replayer),
-            *made[:place],
-            *(statement for table in tables for statement in rows.inserts(table)),
-            *filter(None, map(rows.move, rows.positions(connection))),
-            *made[place:],
-            *_refreshed(connection),
+            *([] if public else [Statement("Schemas", drops.unless_it_is_used("public"))]),
+            *_in_order(
+                made,
+                [
+                    *rows.filled(tables),
+                    *filter(None, map(rows.move, rows.positions(connection))),
+                ],
+                list(_refreshed(connection, entries)),
+            ),
         ),
-        drops=tuple(_drops(entries, passed_over)),
-        kinds=_kinds(entries, passed_over),
+        drops=tuple(drops.statements(connection, entries, names, replayer, passed_over)),
+        parts=tuple(drops.of_tables(entries, names, passed_over)),
+        kinds=drops.kinds(entries, passed_over),
         version_type=id_type(connection, version_table),
         tables=tuple(tables),
+        inline=tuple(inline.read(connection, entries, names, passed_over)),
     )
 
 
-def _refreshed(connection: psycopg.Connection[Any]) -> Iterator[Statement]:
-    for schema, name in connection.execute(_MATERIALIZED).fetchall():
-        view = quoting.qualified(schema, name)
-        literal = quoting.name_literal(schema, name)
-        empty = f"NOT (SELECT relispopulated FROM pg_class WHERE oid = {literal}::regclass)"
-        yield Statement(
-            "Rows of materialized views", guarded(empty, f"REFRESH MATERIALIZED VIEW {view}")
-        )
+def _of_version_table(
+    entries: Sequence[Entry], names: guards.Names, version_table: VersionTable
+) -> Iterator[int]:
+    for entry in entries:
+        its = names.get(entry.address, ())[:2] == version_table
+        if its and entry.description in ("TABLE", "CONSTRAINT"):
+            yield entry.number
 
 
-def _dropped(entries: Iterable[Entry], passed_over: Sequence[int]) -> list[Entry]:
-    return [
-        entry
-        for entry in entries
-        if entry.drop
-        and entry.number not in passed_over
-        and entry.description not in {*_GO_WITH_THEIR_TABLE, *_STAY}
-    ]
+def _said(connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> Iterator[int]:
+    known = {name for (name,) in connection.execute(_SAID_BY_EXTENSIONS)}
+    theirs = {
+        entry.number for entry in entries if entry.description == "EXTENSION" and entry.tag in known
+    }
+    for entry in entries:
+        if entry.description == "COMMENT" and not theirs.isdisjoint(entry.needs):
+            yield entry.number
 
 
-def _kinds(entries: Iterable[Entry], passed_over: Sequence[int]) -> Counter[str]:
-    found = _dropped(entries, passed_over)
-    return Counter(entry.description.lower() for entry in found if entry.drop.startswith("DROP "))
+def _in_order(
+    made: Sequence[Statement], filled: Sequence[Statement], refreshed: Sequence[Statement]
+) -> Iterator[Statement]:
+    """The rows before what would hinder them, but after the keys, by which rows are told apart."""
+    sections = [one.section for one in made]
+    hinder = (number for number, section in enumerate(sections) if section in _AFTER_THE_ROWS)
+    # A table may need a function that needs a key.
+    tables = max(
+        (number for number, section in enumerate(sections) if section == "Tables"), default=-1
+    )
+    place = max(next(hinder, len(made)), tables + 1)
+    hearing = sections.index("Event triggers") if "Event triggers" in sections else len(made)
+    yield from made[:place]
+    yield from (one for one in made[place:] if one.section == guards.KEYS)
+    yield from filled
+    yield from (one for one in made[place:hearing] if one.section != guards.KEYS)
+    yield from refreshed
+    yield from made[hearing:]
 
 
-def _drops(entries: Iterable[Entry], passed_over: Sequence[int]) -> Iterator[str]:
-    """What pg_restore --clean --if-exists would say, without what goes with its table."""
-    found = _dropped(entries, passed_over)
-    # An event trigger, made last, would fire for the rest.
-    found.sort(key=lambda entry: entry.description == "EVENT TRIGGER")
-    for entry in reversed(found):
-        drop = entry.drop.removesuffix(";")
-        if entry.description == "SCHEMA":
-            yield _unless_it_is_used(drop, entry.tag)
+def _refreshed(
+    connection: psycopg.Connection[Any], entries: Sequence[Entry]
+) -> Iterator[Statement]:
+    """In the order of the entries: one may be made of another."""
+    populated = set(connection.execute(_MATERIALIZED).fetchall())
+    for entry in entries:
+        if entry.description != "MATERIALIZED VIEW" or (entry.schema, entry.tag) not in populated:
             continue
-        drop = re.sub(r"^ALTER (FOREIGN )?TABLE ", r"ALTER \1TABLE IF EXISTS ", drop)
-        drop = re.sub(r"(?<= )DROP CONSTRAINT ", "DROP CONSTRAINT IF EXISTS ", drop)
-        yield re.sub(
-            rf"^DROP {re.escape(entry.description)} ", rf"DROP {entry.description} IF EXISTS ", drop
-        )
-
-
-def _unless_it_is_used(drop: str, name: str) -> str:
-    stays = quoting.literal(f"Schema {name} stays: something else is in it.")
-    return "\n".join(
-        [
-            "DO $fixup$",
-            "BEGIN",
-            f"    {drop.replace('DROP SCHEMA', 'DROP SCHEMA IF EXISTS')};",
-            "EXCEPTION WHEN dependent_objects_still_exist THEN",
-            f"    RAISE NOTICE USING MESSAGE = {stays};",
-            "END",
-            "$fixup$",
-        ]
-    )
+        literal = quoting.name_literal(entry.schema, entry.tag)
+        empty = f"NOT (SELECT relispopulated FROM pg_class WHERE oid = {literal}::regclass)"
+        refresh = f"REFRESH MATERIALIZED VIEW {quoting.qualified(entry.schema, entry.tag)}"
+        yield Statement("Rows of materialized views", guarded(empty, refresh))
 
 
 def write(
@@ -213,6 +218,7 @@ def write(
     Takes the statement that looks for what is there but different, the version of the server that
     the content was read from, and the path of the archive as a reader finds it.
     """
+    made = set(content.drops)
     target = script.get_revision(range_.target)
     assert target is not None
     template = environment(None).get_template("squash/snapshot.py.j2")
@@ -231,6 +237,8 @@ def write(
         settings=python(_SET, 4),
         settings_back=python(_SET_BACK, 4),
         look=python(look, 0),
+        # Of a table that is older than the range the range makes only a part.
+        look_inline=python(inline.look(one for one in content.inline if one.drop in made), 0),
         version_type=content.version_type,
         upgrade=[
             (section, [python(statement.sql, 4) for statement in group])
@@ -254,5 +262,13 @@ def _quoted(text: str) -> str:
 
 
 def _drops_in_words(kinds: Counter[str]) -> str:
-    many = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(kinds.items())]
+    many = [
+        f"{count} {_plural(kind) if count > 1 else kind}" for kind, count in sorted(kinds.items())
+    ]
     return f"Drops all of it, with all rows that are in it by now: {', '.join(many) or 'nothing'}."
+
+
+def _plural(kind: str) -> str:
+    if kind.endswith("y"):
+        return kind[:-1] + "ies"
+    return kind + ("es" if kind.endswith("s") else "s")

@@ -65,22 +65,28 @@ def indented(sql: str, by: int) -> str:
     return "\n".join(lines)
 
 
-def guarded(condition: str, statement: str) -> str:
-    """A DO block that runs *statement* where *condition*, an SQL expression, holds."""
+def guarded(condition: str, *statements: str) -> str:
+    """A DO block that runs *statements* where *condition*, an SQL expression, holds."""
+    inside = "".join(indented(statement, 4) + ";\n" for statement in statements)
+    return block(f"IF {condition} THEN\n{inside}END IF;")
+
+
+def block(body: str, *, declare: str = "", handler: str = "") -> str:
+    """A DO block of PL/pgSQL.
+
+    Args:
+        body: its statements, with their semicolons.
+        declare: declarations of variables.
+        handler: what stands under EXCEPTION.
+    """
+    parts = ["DECLARE", indented(declare, 4)] if declare else []
+    parts += ["BEGIN", indented(body, 4)]
+    parts += ["EXCEPTION", indented(handler, 4)] if handler else []
+    text = "\n".join([*parts, "END"])
     tag = "$fixup$"
-    while tag in statement or tag in condition:
+    while tag in text:
         tag = f"${tag.strip('$')}_$"
-    return "\n".join(
-        [
-            f"DO {tag}",
-            "BEGIN",
-            f"    IF {condition} THEN",
-            indented(statement, 8) + ";",
-            "    END IF;",
-            "END",
-            tag,
-        ]
-    )
+    return f"DO {tag}\n{text}\n{tag}"
 
 
 def python(sql: str, indent: int) -> str:

@@ -3,6 +3,7 @@ set on the database as a whole."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,7 @@ import psycopg
 
 from alembic_fixups.rendering import quoting
 from alembic_fixups.squash.guards import Statement
-from alembic_fixups.squash.statements import guarded
+from alembic_fixups.squash.statements import block, guarded
 
 _ROLES = "SELECT rolname FROM pg_catalog.pg_roles ORDER BY 1"
 
@@ -28,14 +29,27 @@ SELECT rolname, pg_catalog.concat_ws(' ',
            'VALID UNTIL ' || pg_catalog.quote_literal(rolvaliduntil::text))
   FROM pg_catalog.pg_authid
  WHERE rolname = ANY (%s)
+ ORDER BY ctid
+"""
+"""In the order of the table, in which pg_dump names the roles of a policy."""
+
+_COMMENTS = """
+SELECT rolname, pg_catalog.shobj_description(oid, 'pg_authid')
+  FROM pg_catalog.pg_roles
+ WHERE rolname = ANY (%s) AND pg_catalog.shobj_description(oid, 'pg_authid') IS NOT NULL
  ORDER BY 1
 """
 
+# Options other than ADMIN came with PostgreSQL 16.
 _MEMBERS = """
-SELECT granted.rolname, member.rolname, admin_option
-  FROM pg_catalog.pg_auth_members
+SELECT granted.rolname, member.rolname, pg_catalog.concat_ws(', ',
+           CASE WHEN admin_option THEN 'ADMIN OPTION' END,
+           'INHERIT ' || nullif((pg_catalog.to_jsonb(one) ->> 'inherit_option')::boolean,
+                                member.rolinherit),
+           'SET ' || nullif((pg_catalog.to_jsonb(one) ->> 'set_option')::boolean, true))
+  FROM pg_catalog.pg_auth_members AS one
   JOIN pg_catalog.pg_roles AS granted ON granted.oid = roleid
-  JOIN pg_catalog.pg_roles AS member ON member.oid = pg_auth_members.member
+  JOIN pg_catalog.pg_roles AS member ON member.oid = one.member
  WHERE (granted.rolname = ANY (%s) OR member.rolname = ANY (%s)) AND member.rolname <> %s
  ORDER BY 1, 2
 """
@@ -47,7 +61,7 @@ SELECT role.rolname, setting.setdatabase <> 0, entry.value
        pg_catalog.unnest(setting.setconfig) WITH ORDINALITY AS entry (value, number)
  WHERE setting.setdatabase = (SELECT oid FROM pg_catalog.pg_database
                                WHERE datname = pg_catalog.current_database())
-    OR role.rolname = ANY (%s)
+    OR setting.setdatabase = 0 AND role.rolname = ANY (%s)
  ORDER BY 2, 1 NULLS FIRST, entry.number
 """
 
@@ -83,9 +97,11 @@ def statements(
         create = f"CREATE ROLE {quoting.identifier(name)} {attributes}"
         missing = f"to_regrole({quoting.name_literal(None, name)}) IS NULL"
         found.append(Statement("Roles", guarded(missing, create)))
-    for granted, member, admin in connection.execute(_MEMBERS, (made, made, replayer)):
-        option = " WITH ADMIN OPTION" if admin else ""
-        sql = f"GRANT {quoting.identifier(granted)} TO {quoting.identifier(member)}{option}"
+    for granted, member, options in connection.execute(_MEMBERS, (made, made, replayer)):
+        sql = f"GRANT {quoting.identifier(granted)} TO {quoting.identifier(member)}"
+        found.append(Statement("Roles", sql + (options and f" WITH {options}")))
+    for name, comment in connection.execute(_COMMENTS, [made]):
+        sql = f"COMMENT ON ROLE {quoting.identifier(name)} IS {_quoted(comment)}"
         found.append(Statement("Roles", sql))
     for role, here, setting in connection.execute(_SETTINGS, [made]):
         name, _, value = setting.partition("=")
@@ -98,8 +114,8 @@ def statements(
         found.append(Statement(section, _here(f"{target} SET {name} TO {_setting(name, value)}")))
     [(comment, grants, own)] = connection.execute(_DATABASE)
     if comment is not None:
-        comment = comment.replace("'", "''")
-        found.append(Statement("The database", _here(f"COMMENT ON DATABASE %I IS '{comment}'")))
+        sql = _here(f"COMMENT ON DATABASE %I IS {_quoted(comment)}")
+        found.append(Statement("The database", sql))
     if own:
         found += _privileges(grants)
     return found
@@ -124,9 +140,17 @@ _LISTS = {
 }  # fmt: skip
 
 
+_PARTS = re.compile(r'"((?:[^"]|"")*)"|([^\s,"]+)')
+
+
 def _setting(name: str, value: str) -> str:
-    if name.lower() in _LISTS:
-        return value
+    if name.lower() not in _LISTS:
+        return _quoted(value)
+    parts = [bare or quoted.replace('""', '"') for quoted, bare in _PARTS.findall(value)]
+    return ", ".join(map(_quoted, parts)) or "''"
+
+
+def _quoted(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -135,5 +159,5 @@ def _here(sql: str) -> str:
     if "%I" not in sql:
         return sql
     before, _, after = sql.partition("%I")
-    text = (before.replace("%", "%%") + "%I" + after.replace("%", "%%")).replace("'", "''")
-    return f"DO $fixup$\nBEGIN\n    EXECUTE format('{text}', current_database());\nEND\n$fixup$"
+    text = before.replace("%", "%%") + "%I" + after.replace("%", "%%")
+    return block(f"EXECUTE format({_quoted(text)}, current_database());")

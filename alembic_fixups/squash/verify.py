@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy import URL
 
 from alembic_fixups import scratch, settings
 from alembic_fixups.project import Project, ProjectError
 from alembic_fixups.reembed.command import urls_of
 from alembic_fixups.reembed.database import plain
+from alembic_fixups.reembed.output import set_aside
 from alembic_fixups.scratch import ScratchError
-from alembic_fixups.squash import dump, manifest, replay
+from alembic_fixups.squash import dump, history, manifest, replay
 from alembic_fixups.squash.fingerprint import Fingerprint
 from alembic_fixups.squash.manifest import Manifest
 from alembic_fixups.squash.output import Progress, print_differences, print_outcome
@@ -26,6 +28,9 @@ from alembic_fixups.squash.version_table import VersionTable, revisions, version
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_Result = tuple[dict[str, Any], Callable[["Console"], None]]
+"""What there is to tell: as a document, and as what prints it."""
 
 _OLD, _AGAIN, _NEW = "the revisions", "the revisions, again", "with the snapshot"
 
@@ -60,15 +65,24 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
         CommandError: Alembic finds something wrong.
         SettingsError: the settings are no good.
     """
+    compare = _compare_archive if request.database_url is None else _compare_database
     try:
-        if request.database_url is not None:
-            return _compare_database(project, console, errors, request)
-        return _compare_archive(project, console, errors, request)
+        # What a revision prints where it is loaded must not get into the document.
+        with set_aside() if request.as_json else nullcontext():
+            history.load(project.script)  # says what is wrong with a broken one
+            document, report = compare(project, errors, request)
     except ScratchError as error:
         raise ProjectError(str(error)) from error
+    except psycopg.Error as error:
+        raise ProjectError(str(error).strip()) from error
+    if request.as_json:
+        console.out(json.dumps(document, indent=2), highlight=False)
+    else:
+        report(console)
+    return 0 if document["equal"] else 1
 
 
-def _compare_archive(project: Project, console: Console, errors: Console, request: Request) -> int:
+def _compare_archive(project: Project, errors: Console, request: Request) -> _Result:
     found = manifest.manifests(project.script)
     if not found:
         raise ProjectError(
@@ -89,27 +103,27 @@ def _compare_archive(project: Project, console: Console, errors: Console, reques
         before = total + len(stored.revisions) - 1
         progress.expect({_OLD: before, _AGAIN: before, _NEW: total})
         trial = Trial(project, old, again, new, progress.applied, request.verbose)
-        outcome = trial.run(stored.target, lambda _: None)
-    if request.as_json:
-        document = {
-            "target": stored.target,
-            "equal": not outcome.differences,
-            "differences": list(outcome.differences),
-            "volatile": [asdict(one) for one in outcome.volatile],
-            "notes": [asdict(note) for note in outcome.notes],
-        }
-        console.out(json.dumps(document, indent=2), highlight=False)
-        return int(bool(outcome.differences))
-    print_outcome(console, outcome)
-    if outcome.differences:
-        print_differences(console, outcome.differences)
-        console.print(f"{stored.target}: not equal to its archive.", style="bold red")
-        return 1
-    console.print(f"{stored.target}: equal to its archive.", style="green")
-    return 0
+        outcome = trial.run(stored.target, lambda: None)
+
+    def report(console: Console) -> None:
+        print_outcome(console, outcome)
+        if outcome.differences:
+            print_differences(console, outcome.differences)
+            console.print(f"{stored.target}: not equal to its archive.", style="bold red")
+        else:
+            console.print(f"{stored.target}: equal to its archive.", style="green")
+
+    document = {
+        "target": stored.target,
+        "equal": not outcome.differences,
+        "differences": list(outcome.differences),
+        "volatile": [asdict(one) for one in outcome.volatile],
+        "notes": [asdict(note) for note in outcome.notes],
+    }
+    return document, report
 
 
-def _compare_database(project: Project, console: Console, errors: Console, request: Request) -> int:
+def _compare_database(project: Project, errors: Console, request: Request) -> _Result:
     [url] = map(plain, urls_of(project, request.database_url))
     table, rows = at(url, project)
     wanted = settings.load(settings.path_for(project.config)).squash
@@ -139,20 +153,18 @@ def _compare_database(project: Project, console: Console, errors: Console, reque
             )
         bindir = dump.tools(site.server)
         drift = Fingerprint.take(site.server, side.url, bindir, table).drift(url)
-    if request.as_json:
-        document = {"revisions": rows, "equal": not drift, "differences": drift}
-        console.out(json.dumps(document, indent=2), highlight=False)
-    elif drift:
-        print_differences(console, drift)
-        console.print(
-            f"{url!r} is at {', '.join(rows)} and not as these revisions make it.",
-            style="bold red",
-        )
-    else:
-        console.print(
-            f"{url!r} is as the revisions up to {', '.join(rows)} make it.", style="green"
-        )
-    return int(bool(drift))
+
+    def report(console: Console) -> None:
+        there = ", ".join(rows)
+        if drift:
+            print_differences(console, drift)
+            console.print(
+                f"{url!r} is at {there} and not as these revisions make it.", style="bold red"
+            )
+        else:
+            console.print(f"{url!r} is as the revisions up to {there} make it.", style="green")
+
+    return {"revisions": rows, "equal": not drift, "differences": drift}, report
 
 
 def _version(url: URL, otherwise: int) -> int:

@@ -18,7 +18,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from alembic_fixups.project import ProjectError
-from alembic_fixups.squash.history import Range, Wish, choose, made_on
+from alembic_fixups.squash.dates import made_on
+from alembic_fixups.squash.history import Range, Wish, choose
 
 TODAY = date(2026, 8, 31)
 OLD = "Create Date: 2024-01-01 10:00:00"
