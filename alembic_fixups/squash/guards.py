@@ -7,8 +7,9 @@ into the catalog. That what is there already is the same has been made sure befo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -16,7 +17,7 @@ import psycopg
 from alembic_fixups.project import ProjectError
 from alembic_fixups.rendering import quoting
 from alembic_fixups.squash.dump import Entry
-from alembic_fixups.squash.statements import block, guarded, split
+from alembic_fixups.squash.statements import block, conditional, guarded, split
 
 Names = Mapping[tuple[int, int], tuple[str, ...]]
 """The parts of the name of each entry's object, as ``pg_identify_object_as_address`` gives them."""
@@ -29,10 +30,19 @@ class Statement:
     Attributes:
         section: the heading that it stands under.
         sql: the statement, without a semicolon.
+        table: the table that it is about, where it may share a block with others.
+        condition: an SQL expression, on which it runs; always where it is empty.
     """
 
     section: str
     sql: str
+    table: str = ""
+    condition: str = ""
+
+    @property
+    def guarded(self) -> str:
+        """The statement as it is executed by itself."""
+        return guarded(self.condition, self.sql) if self.condition else self.sql
 
 
 SECTIONS = {
@@ -190,13 +200,44 @@ def statements(
         section = SECTIONS.get(entry.description, "Other objects")
         if entry.address in keys:
             section = KEYS
-        made = (
-            _owner(entry, replayer)
-            if entry.number in left_out
-            else _statements(entry, names.get(entry.address, ()), replayer)
-        )
-        found += [Statement(section, sql) for sql in made]
+        name = names.get(entry.address, ())
+        if entry.number in left_out:
+            found += [Statement(section, sql) for sql in _owner(entry, replayer)]
+        elif entry.description in _OF_TABLES and not entry.tablespace:
+            found += _of_table(entry, name, section)
+        else:
+            found += [Statement(section, sql) for sql in _statements(entry, name, replayer)]
     return found
+
+
+def merged(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """Those in a row that are about one table as one block: each costs a round trip."""
+    for (section, table), group in groupby(statements, key=lambda one: (one.section, one.table)):
+        several = list(group)
+        if table and len(several) > 1:
+            body = "\n".join(
+                conditional(one.condition, one.sql) if one.condition else f"{one.sql};"
+                for one in several
+            )
+            yield Statement(section, block(body))
+        else:
+            yield from (Statement(section, one.guarded) for one in several)
+
+
+def _of_table(entry: Entry, name: tuple[str, ...], section: str) -> list[Statement]:
+    first, *rest = split(entry.sql)
+    if entry.description == "INDEX":
+        found = _INDEXED.search(first)
+        table, condition = found[1] if found else "", ""
+        first = _guarded_first(entry, name, first)
+    else:
+        # Two parts are those of a constraint of a domain.
+        table = quoting.qualified(*name[:2]) if len(name) > 2 else ""
+        condition = _no_constraint(entry, name)
+    return [
+        Statement(section, first, table, condition),
+        *(Statement(section, sql, table) for sql in rest),
+    ]
 
 
 def _statements(entry: Entry, name: tuple[str, ...], replayer: str) -> list[str]:
@@ -359,6 +400,13 @@ _MISSING: dict[str, Callable[[Entry, tuple[str, ...]], str]] = {
     "PUBLICATION": _no_publication,
     "FOREIGN TABLE": lambda _, name: f"to_regclass({_regclass(name)}) IS NULL",
 }
+
+_OF_TABLES = {"CHECK CONSTRAINT", "CONSTRAINT", "FK CONSTRAINT", "INDEX"}
+"""Kinds of which a table has several, in a row."""
+
+_INDEXED = re.compile(
+    r""" ON (?:ONLY )?((?:"(?:[^"]|"")*"|[^\s."]+)\.(?:"(?:[^"]|"")*"|[^\s."]+)) USING """
+)
 
 _WHOLE = {"FOREIGN TABLE", "OPERATOR FAMILY", "TEXT SEARCH CONFIGURATION"}
 """Kinds whose further statements fail where they have run before."""

@@ -242,7 +242,9 @@ def write(
         version_type=content.version_type,
         upgrade=[
             (section, [python(statement.sql, 4) for statement in group])
-            for section, group in groupby(content.statements, key=lambda one: one.section)
+            for section, group in groupby(
+                guards.merged(content.statements), key=lambda one: one.section
+            )
         ],
         drops=_drops_in_words(content.kinds),
         downgrade=[python(drop, 4) for drop in content.drops],

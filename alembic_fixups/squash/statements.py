@@ -67,8 +67,13 @@ def indented(sql: str, by: int) -> str:
 
 def guarded(condition: str, *statements: str) -> str:
     """A DO block that runs *statements* where *condition*, an SQL expression, holds."""
+    return block(conditional(condition, *statements))
+
+
+def conditional(condition: str, *statements: str) -> str:
+    """The same for the body of a block."""
     inside = "".join(indented(statement, 4) + ";\n" for statement in statements)
-    return block(f"IF {condition} THEN\n{inside}END IF;")
+    return f"IF {condition} THEN\n{inside}END IF;"
 
 
 def block(body: str, *, declare: str = "", handler: str = "") -> str:

@@ -337,7 +337,6 @@ def test_its_downgrade_takes_all_of_it_away_and_then_it_makes_the_same_again(ric
         assert snapshots.differences(rich_.source, rich_.server, project.url) == []
 
 
-@pytest.mark.slow
 @pytest.mark.postgres(16)
 @pytest.mark.parametrize("driver", ["psycopg2", "asyncpg", "psql"])
 def test_every_way_of_running_it_makes_the_same(rich_: Rich, driver: str) -> None:
