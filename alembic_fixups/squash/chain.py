@@ -34,6 +34,9 @@ def script_directory(config: Config, chain: Chain | None = None) -> ScriptDirect
     if chain is None:
         return script
     script.version_locations = [str(location) for location in chain.locations]
+    # Read here, Alembic keeps them: an env.py that sets context.script.version_locations does so
+    # in vain, where it would lead a replay with the snapshot back to the old files.
+    _ = script._version_locations
     without = {path.resolve() for path in chain.without}
 
     def load() -> Iterator[Script]:

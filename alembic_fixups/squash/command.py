@@ -29,7 +29,7 @@ from alembic_fixups.squash.history import Range, Wish
 from alembic_fixups.squash.leftovers import clear_leftovers
 from alembic_fixups.squash.manifest import Manifest
 from alembic_fixups.squash.output import Progress, print_differences, print_outcome
-from alembic_fixups.squash.servers import sites
+from alembic_fixups.squash.servers import require_known, sites
 from alembic_fixups.squash.snapshot import Content
 from alembic_fixups.squash.trial import Outcome, Side, Trial, sides
 from alembic_fixups.squash.undo import undo
@@ -159,6 +159,7 @@ def _try_out(
             before.append(_made(old, range_.down_revision[0]))
 
         def write() -> None:
+            require_known(old.site, old.url, wanted.roles)
             written.append(_write(project.script, staged, _made(old, range_.target), *before))
 
         return trial.run(range_.target, write), written[0]

@@ -23,8 +23,8 @@ from alembic.autogenerate.render import _render_cmd_body
 from alembic.ddl.impl import DefaultImpl
 from alembic.operations.ops import DowngradeOps, MigrationScript, UpgradeOps
 from alembic.runtime.migration import HeadMaintainer, MigrationContext, RevisionStep
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError, coerce_resource_to_filename
 from sqlalchemy import String, Table, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import SetTableComment
@@ -159,6 +159,7 @@ class _Run:
         self._project = project
         self._journal = journal
         self._say = say
+        self._folders = _folders(project.script)
         self._begun = 0  # revisions
         self._entered = 0  # calls of run_migrations()
         self._left = 0
@@ -173,6 +174,7 @@ class _Run:
             self._enter(context)
             # A step is applied, and its version written, when Alembic asks for the next one.
             for step in script._upgrade_revs(to, heads):
+                self._require_own(step.revision)
                 self._journal.revision = step.revision.revision
                 self._begun += 1
                 self._say("begin", revision=self._journal.revision)
@@ -237,6 +239,16 @@ class _Run:
                 "history in one database. Name one of them with -n or -x, if env.py can be told."
             )
 
+    def _require_own(self, revision: Script) -> None:
+        """Stops where env.py has put other folders in place of those that squash works on."""
+        folder = Path(revision.path).parent.resolve()
+        if not any(folder.is_relative_to(own) for own in self._folders):
+            self._journal.stop(
+                f"{shown(revision.path)} is in none of the version locations that the "
+                f"configuration names ({', '.join(map(shown, self._folders))}): env.py sets "
+                "others. Let version_locations in the configuration name them."
+            )
+
     def explanation(self, error: BaseException) -> str:
         """What is told of an error: the revision, the reason, the statement, a way out."""
         stopped = next(iter(self._journal.stopped), None)
@@ -284,6 +296,13 @@ class _Run:
                 "work without what a program may put there."
             )
         return next((hint for reason, hint in _HINTS.items() if re.search(reason, text)), "")
+
+
+def _folders(script: ScriptDirectory) -> list[Path]:
+    """Where its revisions are, by its configuration, before env.py has had a say."""
+    # Not script._version_locations, which would be kept: without a chain env.py has that say.
+    locations = script.version_locations or [str(Path(script.dir, "versions"))]
+    return [coerce_resource_to_filename(location).resolve() for location in locations]
 
 
 def _widen(script: ScriptDirectory) -> None:

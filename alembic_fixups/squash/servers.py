@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import URL
 
 from alembic_fixups import scratch
 from alembic_fixups.project import ProjectError
@@ -94,9 +95,35 @@ def _require_no_roles(site: Site, error: ProjectError | None) -> None:
         raise ProjectError(
             f"While the revisions were replayed the server got the roles {', '.join(made)}. Roles "
             "are shared by all its databases, so no two replays on it are the same. Drop them "
-            "there if they are not yours, and use the embedded server (no --scratch-url)."
-            + (f"\n{error}" if error else "")
+            "there if they are not yours, and use the embedded server (no --scratch-url). Or leave "
+            "them there and name them under roles in [tool.alembic-fixups.squash]: the snapshot "
+            "then takes them for granted." + (f"\n{error}" if error else "")
         ) from error
+
+
+def require_known(site: Site, url: URL, roles: Sequence[str]) -> None:
+    """Makes sure that the roles that a replay has used are made by the chain, or are the user's.
+
+    One that the server had before looks as if the chain took it for granted, though it may be one
+    that an earlier replay has left there; the snapshot would not make it.
+
+    Args:
+        site: where the chain was replayed.
+        url: the scratch database.
+        roles: the roles that the migrations expect to be there.
+
+    Raises:
+        ProjectError: it uses another role that was there before.
+    """
+    with scratch.connect(url) as connection:
+        used = surroundings.named(connection)
+    if unknown := sorted(used & site.roles - {site.replayer, *roles}):
+        raise ProjectError(
+            f"The revisions use the roles {', '.join(unknown)}, which the server had before. Where "
+            "the revisions make them, drop them there and use the embedded server (no "
+            "--scratch-url). Where they are to be there first, name them under roles in "
+            "[tool.alembic-fixups.squash]: the snapshot then takes them for granted."
+        )
 
 
 def _embedded(stack: ExitStack, version: int, roles: Sequence[str]) -> Site:

@@ -15,6 +15,16 @@ from alembic_fixups.squash.statements import block, guarded
 
 _ROLES = "SELECT rolname FROM pg_catalog.pg_roles ORDER BY 1"
 
+_NAMED = """
+SELECT DISTINCT rolname
+  FROM pg_catalog.pg_shdepend AS depends
+  JOIN pg_catalog.pg_database AS here ON here.datname = pg_catalog.current_database()
+  JOIN pg_catalog.pg_roles AS role ON role.oid = refobjid
+ WHERE refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+   AND (dbid = here.oid
+        OR classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND objid = here.oid)
+"""
+
 _DEFINITIONS = """
 SELECT rolname, pg_catalog.concat_ws(' ',
            CASE WHEN rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END,
@@ -82,6 +92,14 @@ SELECT pg_catalog.shobj_description(oid, 'pg_database'),
 def roles(connection: psycopg.Connection[Any]) -> set[str]:
     """The names of the roles that the server has."""
     return {name for (name,) in connection.execute(_ROLES)}
+
+
+def named(connection: psycopg.Connection[Any]) -> set[str]:
+    """The roles that something in the database names: owners, grantees, those of policies.
+
+    Not those that every server has, which PostgreSQL keeps no account of (pg_shdepend).
+    """
+    return {name for (name,) in connection.execute(_NAMED)}
 
 
 def statements(

@@ -423,3 +423,45 @@ def test_the_sample_project(
 def _alembic(project: Commands, url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Alembic itself, in a process that imports the project's modules."""
     return start(project.folder, *arguments, module="alembic", DATABASE_URL=text(url))
+
+
+@pytest.mark.slow
+def test_an_env_py_that_sets_the_folders_does_not_lead_the_new_history_to_the_old(
+    project: Commands,
+) -> None:
+    folders = (
+        "from pathlib import Path\n"
+        "context.script.version_locations = [str(Path(__file__).parent / 'versions')]\n"
+    )
+    project.write(env=ENV.replace("config = ", f"{folders}config = ", 1))
+    project.squashed("--to", "r3", "--allow-dirty")
+    # What the snapshot makes is what is compared: broken, it is not equal.
+    snapshot = project.versions / "r3.py"
+    source = snapshot.read_text()
+    snapshot.write_text(
+        source.replace(
+            "CREATE TABLE IF NOT EXISTS public.b", "CREATE TABLE IF NOT EXISTS public.other"
+        )
+    )
+    assert project.verify().code != 0
+
+
+def test_a_role_that_an_earlier_run_has_left_is_not_taken_for_granted(
+    project: Commands, server: Server
+) -> None:
+    project.write(
+        "op.execute('CREATE TABLE a (id integer)')",
+        "op.execute('GRANT SELECT ON a TO left_behind')",
+    )
+    with scratch.connect(server.url) as connection:
+        connection.execute("CREATE ROLE left_behind")
+        try:
+            done = project.squash("--to", "r2")
+            assert done.code == 2
+            assert "use the roles left_behind, which the server had before" in done.err
+            (project.folder / "pyproject.toml").write_text(
+                "[tool.alembic-fixups.squash]\nroles = ['left_behind']\n"
+            )
+            project.squashed("--to", "r2")
+        finally:
+            connection.execute("DROP ROLE left_behind")
