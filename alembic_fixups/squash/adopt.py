@@ -26,6 +26,7 @@ from alembic_fixups.reembed.database import plain
 from alembic_fixups.reembed.output import set_aside
 from alembic_fixups.scratch import ScratchError
 from alembic_fixups.squash import history, manifest, replay
+from alembic_fixups.squash.chain import script_directory
 from alembic_fixups.squash.fingerprint import Fingerprint
 from alembic_fixups.squash.manifest import Manifest
 from alembic_fixups.squash.output import Progress, print_differences
@@ -155,9 +156,11 @@ def _adopt(
                 continue
             mark = _MARK + stored.target
             before, _, kept = _comment(connection, table).partition("\n")
-            if before != mark:
-                comment = "\n".join(filter(None, (mark, before, kept)))
-                kept = "\n".join(filter(None, (before, kept)))
+            if before != mark or not _is_held(project, (folder, stored), rows):
+                # A mark of an adoption that something else has overtaken means nothing any more.
+                said = [before] if before and not before.startswith(_MARK) else []
+                kept = "\n".join(filter(None, (*said, kept)))
+                comment = "\n".join(filter(None, (mark, kept)))
                 _bring_on(project, errors, request, url, (folder, stored), adoption, comment)
             adoption.other_heads = sorted(set(_rows(connection, table)) - inside)
             # What those have made is not known here.
@@ -169,6 +172,14 @@ def _adopt(
         if not adoption.target:
             _require_known(project, adoption)
         return adoption
+
+
+def _is_held(project: Project, archive: tuple[Path, Manifest], rows: Sequence[str]) -> bool:
+    """Whether the version table names what it does where all revisions but the id are there."""
+    with archived_chain(project.script, archive) as chain:
+        target = script_directory(project.config, chain).get_revision(archive[1].target)
+    assert target is not None
+    return set(target._versioned_down_revisions) <= set(rows)
 
 
 def _require_known(project: Project, adoption: _Adoption) -> None:

@@ -185,6 +185,7 @@ def _made(old: Side, revision: str) -> Made:
             version_table,
             old.site.replayer,
             old.site.roles,
+            old.site.said,
         )
     return content, Fingerprint.take(server, old.url, bindir, version_table)
 

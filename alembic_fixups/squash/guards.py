@@ -107,7 +107,7 @@ KEYS = "Keys"
 _AFTERWARDS = {"ACL": 1, "DEFAULT ACL": 1, "COMMENT": 2, "SECURITY LABEL": 2}
 
 _IF_NOT_EXISTS = re.compile(
-    r"CREATE (?:SCHEMA|(?:UNLOGGED |FOREIGN )?TABLE|(?:UNLOGGED )?SEQUENCE|MATERIALIZED VIEW"
+    r"CREATE (?:(?:UNLOGGED |FOREIGN )?TABLE|(?:UNLOGGED )?SEQUENCE|MATERIALIZED VIEW"
     r"|(?:UNIQUE )?INDEX|STATISTICS|COLLATION|SERVER) "
 )
 _OR_REPLACE = re.compile(
@@ -385,7 +385,13 @@ def _not_attached(entry: Entry, _: tuple[str, ...]) -> str:
     return _no_row("pg_class", f"oid = {partition}::regclass AND relispartition")
 
 
+def _no_schema(entry: Entry, _: tuple[str, ...]) -> str:
+    return f"to_regnamespace({quoting.name_literal(None, entry.tag)}) IS NULL"
+
+
 _MISSING: dict[str, Callable[[Entry, tuple[str, ...]], str]] = {
+    # With IF NOT EXISTS too it takes the right to make one in the database.
+    "SCHEMA": _no_schema,
     "SHELL TYPE": _no_shell,
     "TYPE": _no_type,
     "DOMAIN": _no_type,

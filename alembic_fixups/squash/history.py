@@ -281,6 +281,8 @@ def _refusal(graph: _Graph, span: _Span) -> str:
     why = f"The range up to revision {name} cannot be folded:\n" + "\n".join(edges)
     if not edges:
         why = f"Nothing to squash: revision {name} is the only one in the range."
+        if len(graph.scripts) == 1:
+            return why
     targets = [one for one in range(len(graph.scripts)) if one != span.target]
     above = [one for one in targets if graph.ancestors[one] >> span.target & 1]
     below = [one for one in targets if span.inside >> one & 1]

@@ -15,8 +15,9 @@ from sqlalchemy import URL
 
 from alembic_fixups import scratch
 from alembic_fixups.scratch import Server
-from alembic_fixups.squash import dump, rows
+from alembic_fixups.squash import dump, rows, surroundings
 from alembic_fixups.squash.rows import Position, Row, TableRows
+from alembic_fixups.squash.servers import AGAIN, REPLAYER
 
 _NO_TABLE = TableRows("", "", (), ())
 _SHOWN = 20
@@ -31,11 +32,13 @@ class State:
         schema: ``pg_dump --schema-only`` of its copy.
         tables: the rows, by table.
         positions: the sequences, by name.
+        roles: what is said of the server's roles.
     """
 
     schema: str
     tables: Mapping[str, TableRows]
     positions: Mapping[str, Position]
+    roles: Sequence[str]
 
 
 @dataclass(frozen=True, order=True)
@@ -69,7 +72,14 @@ def state(server: Server, url: URL) -> State:
     with scratch.connect(url) as connection:
         tables = {str(table): table for table in rows.read(connection)}
         positions = {f"{at.schema}.{at.name}": at for at in rows.positions(connection)}
-    return State(schema, tables, positions)
+        roles = [str(said) for said in surroundings.said_of_roles(connection)]
+    # Whoever replays a second time has another name, which means nothing but in a row.
+    return State(
+        schema.replace(AGAIN, REPLAYER),
+        tables,
+        positions,
+        sorted(said.replace(AGAIN, REPLAYER) for said in roles),
+    )
 
 
 def volatile(one: State, other: State) -> list[Volatile]:
@@ -143,6 +153,7 @@ def differences(
             _shown(side.tables.get(name, _NO_TABLE), columns.get(name, ())) for side in (old, new)
         )
         found += _diff(f"rows of {name}", names, mine, theirs)
+    found += _diff("roles", names, list(old.roles), list(new.roles))
     mine, theirs = (_positions(side, columns) for side in (old, new))
     return found + _diff("positions of sequences", names, mine, theirs)
 

@@ -12,8 +12,10 @@ driver's own ``connect``) is stopped before it connects, unless it names the scr
 from __future__ import annotations
 
 import importlib
+import multiprocessing.context
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -54,7 +56,9 @@ _MAINTENANCE = {"postgres", "template1"}
 _BEYOND = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
     r"(?P<what>(?:CREATE|DROP)\s+DATABASE|(?:CREATE|ALTER|DROP)\s+TABLESPACE|ALTER\s+SYSTEM"
-    r"|ALTER\s+DATABASE\s+(?P<name>\"(?:[^\"]|\"\")+\"|\w+))\b",
+    r"|CREATE\s+SUBSCRIPTION|IMPORT\s+FOREIGN\s+SCHEMA"
+    r"|COPY\b[^;]*?\b(?:FROM|TO)\s+PROGRAM|(?:SELECT|WITH|INSERT|DO)\b.*?\bdblink\w*(?=\s*\()"
+    r"|ALTER\s+DATABASE\s+(?P<name>\"(?:[^\"]|\"\")+\"|\w+))(?!\w)",
     re.IGNORECASE | re.DOTALL,
 )
 """Statements whose effect is not confined to the database they are executed in."""
@@ -67,6 +71,8 @@ _NAMED = re.compile(
     r"(?:^|\s)['\"]?(?:-[hpd]|--(?:host|port|dbname|maintenance-db))|\b(?:host(?:addr)?|port|dbname"
     r"|service)\s*="
 )
+_PYTHON = re.compile(r"(?:^|[\s/'\"])(?:python[\d.]*|alembic|flask)(?=$|[\s'\"])")
+_STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"}
 _URL = re.compile(r"\bpostgres(?:ql)?(?:\+\w+)?://")
 
 _WAY_OUT = (
@@ -136,6 +142,7 @@ class Redirection:
         self._patch_psycopg()
         _patch("psycopg2", self._patch_psycopg2)
         _patch("asyncpg.connect_utils", self._patch_asyncpg)
+        self._patch_programs()
         event.listen(Engine, "before_cursor_execute", self._require_inside)
         sys.addaudithook(self._hear)
 
@@ -228,6 +235,33 @@ class Redirection:
 
         _replace(connect_utils, "_connect_addr", guarded)
 
+    def _patch_programs(self) -> None:
+        """Leads programs by their environment, and stops Python's own that begin afresh."""
+        start: Any = subprocess.Popen.__init__
+
+        def led(popen: Any, *given: Any, env: Any = None, **named: Any) -> None:
+            start(popen, *given, env=self._led(os.environ if env is None else env), **named)
+
+        def stopped(process: Any) -> None:
+            self._journal.stop(
+                "starts a process by multiprocessing that begins afresh, and would connect to what "
+                "its own configuration names. Let it be forked, or do without."
+            )
+
+        _replace(subprocess.Popen, "__init__", led)
+        afresh = multiprocessing.context
+        for kind in (afresh.SpawnProcess, afresh.ForkServerProcess):
+            _replace(kind, "_Popen", staticmethod(stopped))
+
+    def _led(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """An environment in which every URL of a PostgreSQL database is the scratch's."""
+        found = dict(environment)
+        for name, value in found.items():
+            if isinstance(value, str) and _URL.match(value):
+                url = self._url.set(drivername=value.partition(":")[0])
+                found[name] = url.render_as_string(hide_password=False)
+        return found
+
     def _require_scratch(self, given: Mapping[str, Any], driver: str) -> None:
         place = _Place.of(given, os.environ)
         if place != self._scratch:
@@ -240,9 +274,9 @@ class Redirection:
         name = (found["name"] or "").strip('"').replace('""', '"')
         if name != self._scratch.database:
             self._journal.stop(
-                f"executes {' '.join(found['what'].split())}, which reaches beyond the scratch "
-                "database. Take it out of the chain: the database and its server are made "
-                "before the migrations run."
+                f"executes {' '.join(found['what'].split())[:80]}, which reaches beyond the "
+                "scratch database. Take it out of the chain: what is outside of the database is "
+                "made before the migrations run."
             )
 
     def _hear(self, name: str, arguments: tuple[Any, ...]) -> None:
@@ -254,8 +288,8 @@ class Redirection:
                 self._require_harmless(os.fsdecode(address), None)
         elif name == "socket.getaddrinfo" and arguments[0] is not None:
             self._require_harmless(os.fsdecode(arguments[0]), arguments[1])
-        elif name in {"subprocess.Popen", "os.system", "os.exec"}:
-            self._require_no_client(command_line(name, arguments), arguments)
+        elif name in _STARTS:
+            self._require_no_client(name, command_line(name, arguments), arguments)
 
     def _require_harmless(self, host: str, port: Any) -> None:
         """Stops what looks like a connection to PostgreSQL; notes what does not."""
@@ -271,13 +305,22 @@ class Redirection:
             self._journal.stop(f"connects to {where}, a PostgreSQL server's. {_WAY_OUT}")
         self._journal.note("connects to", where)
 
-    def _require_no_client(self, command: str, arguments: tuple[Any, ...]) -> None:
+    def _require_no_client(self, name: str, command: str, arguments: tuple[Any, ...]) -> None:
         """Stops a program that is told to connect elsewhere."""
         environment = arguments[-1] if isinstance(arguments[-1], Mapping) else os.environ
-        elsewhere = _URL.search(command) or (
-            _CLIENT.search(command)
-            and (_NAMED.search(command) or _Place.of({}, environment) != self._scratch)
+        elsewhere = (
+            _URL.search(command)
+            or (name != "subprocess.Popen" and any(map(_URL.match, environment.values())))
+            or (
+                _CLIENT.search(command)
+                and (_NAMED.search(command) or _Place.of({}, environment) != self._scratch)
+            )
         )
+        if _PYTHON.search(command):
+            self._journal.stop(
+                f"starts another Python program ({command[:80]}), which would connect to what its "
+                "own configuration names. Call what it does from the revision, with op.get_bind()."
+            )
         if elsewhere:
             self._journal.stop(
                 "starts a program with a database connection of its own "

@@ -20,6 +20,12 @@ REPLAYER = "alembic_fixups"
 """The role that chains are replayed as on the embedded servers: a name that no migration has."""
 
 
+AGAIN = f"{REPLAYER}_again"
+"""The same for a second replay: so a row that holds current_user shows that it does."""
+
+_OIDS_APART = 5
+
+
 @dataclass(frozen=True)
 class Site:
     """Where one chain is replayed.
@@ -27,10 +33,12 @@ class Site:
     Attributes:
         server: the server; its URL is that of the role that replays.
         roles: the roles that it had before.
+        said: what was said of them.
     """
 
     server: Server
     roles: frozenset[str]
+    said: frozenset[surroundings.Said]
 
     @property
     def replayer(self) -> str:
@@ -62,7 +70,7 @@ def sites(
             if url is not None:
                 found = [_named(url, roles)] * count
             else:
-                found = [_embedded(stack, version, roles) for _ in range(count)]
+                found = [_embedded(stack, version, roles, number == 1) for number in range(count)]
         except ScratchError as error:
             raise ProjectError(f"{error} (--scratch-url)") from error
         try:
@@ -80,12 +88,13 @@ def _named(url: str, roles: Sequence[str]) -> Site:
     with scratch.connect(server.url) as connection:
         there = surroundings.roles(connection)
         [(user,)] = connection.execute("SELECT current_user")
+        said = frozenset(surroundings.said_of_roles(connection))
     if missing := sorted(set(roles) - there):
         raise ProjectError(
             f"{server.url!r} has no role {', '.join(missing)}, which roles in "
             "[tool.alembic-fixups.squash] names. Make it there, or use the embedded server."
         )
-    return Site(replace(server, url=server.url.set(username=user)), frozenset(there))
+    return Site(replace(server, url=server.url.set(username=user)), frozenset(there), said)
 
 
 def _require_no_roles(site: Site, error: ProjectError | None) -> None:
@@ -126,10 +135,15 @@ def require_known(site: Site, url: URL, roles: Sequence[str]) -> None:
         )
 
 
-def _embedded(stack: ExitStack, version: int, roles: Sequence[str]) -> Site:
+def _embedded(stack: ExitStack, version: int, roles: Sequence[str], again: bool) -> Site:
     server = stack.enter_context(scratch.embedded(version))
+    replayer = AGAIN if again else REPLAYER
     with scratch.connect(server.url) as connection:
-        _make_role(connection, REPLAYER, "SUPERUSER LOGIN")
+        for number in range(_OIDS_APART if again else 0):
+            # So no OID is the same, and one that a row holds shows as well.
+            _make_role(connection, f"{AGAIN}_{number}", "")
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(f"{AGAIN}_{number}")))
+        _make_role(connection, replayer, "SUPERUSER LOGIN")
         for role in sorted(set(roles) - surroundings.roles(connection)):
             try:
                 _make_role(connection, role, "")
@@ -138,7 +152,8 @@ def _embedded(stack: ExitStack, version: int, roles: Sequence[str]) -> Site:
                     f"roles in [tool.alembic-fixups.squash] names {role!r}: {str(error).strip()}"
                 ) from error
         there = frozenset(surroundings.roles(connection))
-    return Site(replace(server, url=server.url.set(username=REPLAYER)), there)
+        said = frozenset(surroundings.said_of_roles(connection))
+    return Site(replace(server, url=server.url.set(username=replayer)), there, said)
 
 
 def _make_role(connection: psycopg.Connection[Any], name: str, attributes: str) -> None:

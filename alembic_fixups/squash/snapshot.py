@@ -104,11 +104,12 @@ def read(
     version_table: VersionTable,
     replayer: str,
     roles_before: Iterable[str],
+    said_before: Iterable[surroundings.Said] = (),
 ) -> Content:
     """Reads what a chain has left in a scratch database.
 
-    Takes the entries of its dump, the role that the chain was replayed as, and the roles that the
-    server had before.
+    Takes the entries of its dump, the role that the chain was replayed as, the roles that the
+    server had before, and what was said of them.
 
     Raises:
         ProjectError: there is something in it that no revision can make again.
@@ -132,7 +133,7 @@ def read(
     [(public,)] = connection.execute(_PUBLIC)
     return Content(
         statements=(
-            *surroundings.statements(connection, roles_before, replayer),
+            *surroundings.statements(connection, roles_before, replayer, said_before),
             *([] if public else [Statement("Schemas", drops.unless_it_is_used("public"))]),
             *_in_order(
                 made,

@@ -4,7 +4,7 @@ set on the database as a whole."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -102,12 +102,62 @@ def named(connection: psycopg.Connection[Any]) -> set[str]:
     return {name for (name,) in connection.execute(_NAMED)}
 
 
+_SAID = """
+SELECT rolname, NULL, 'ALTER ROLE %I WITH ' || attributes
+  FROM (SELECT rolname, pg_catalog.concat_ws(' ',
+               CASE WHEN rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END,
+               CASE WHEN rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END,
+               CASE WHEN rolcreaterole THEN 'CREATEROLE' ELSE 'NOCREATEROLE' END,
+               CASE WHEN rolcreatedb THEN 'CREATEDB' ELSE 'NOCREATEDB' END,
+               CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END,
+               CASE WHEN rolreplication THEN 'REPLICATION' ELSE 'NOREPLICATION' END,
+               CASE WHEN rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END,
+               'CONNECTION LIMIT ' || rolconnlimit,
+               'VALID UNTIL ' || pg_catalog.quote_literal(rolvaliduntil::text)) AS attributes
+          FROM pg_catalog.pg_roles) AS one
+UNION ALL
+SELECT rolname, NULL, 'COMMENT ON ROLE %I IS ' || pg_catalog.quote_literal(
+           pg_catalog.shobj_description(oid, 'pg_authid'))
+  FROM pg_catalog.pg_roles
+ WHERE pg_catalog.shobj_description(oid, 'pg_authid') IS NOT NULL
+UNION ALL
+SELECT granted.rolname, member.rolname,
+       'GRANT %I TO %I' || CASE WHEN admin_option THEN ' WITH ADMIN OPTION' ELSE '' END
+  FROM pg_catalog.pg_auth_members AS one
+  JOIN pg_catalog.pg_roles AS granted ON granted.oid = roleid
+  JOIN pg_catalog.pg_roles AS member ON member.oid = one.member
+UNION ALL
+SELECT rolname, NULL, 'ALTER ROLE %I SET ' || entry
+  FROM pg_catalog.pg_db_role_setting AS setting
+  JOIN pg_catalog.pg_roles AS role ON role.oid = setting.setrole,
+       pg_catalog.unnest(setting.setconfig) AS entry
+ WHERE setting.setdatabase = 0
+ ORDER BY 1, 2, 3
+"""
+
+
+Said = tuple[str, str | None, str]
+"""A role, in a GRANT the one that is made its member, and the statement with ``%I`` for them."""
+
+
+def said_of_roles(connection: psycopg.Connection[Any]) -> list[Said]:
+    """What the server's roles may do, what they belong to, and what is set for them.
+
+    Without passwords, which are never the same twice; those of new roles are in the snapshot.
+    """
+    return connection.execute(_SAID).fetchall()
+
+
 def statements(
-    connection: psycopg.Connection[Any], before: Iterable[str], replayer: str
+    connection: psycopg.Connection[Any],
+    before: Iterable[str],
+    replayer: str,
+    said_before: Iterable[Said] = (),
 ) -> list[Statement]:
     """What makes the roles that were not there *before*, and sets what is set on the database.
 
-    Takes the role that the chain was replayed as: it is a member of none in the snapshot.
+    Takes the role that the chain was replayed as, which is not named, and what was said of the
+    roles before: what the chain says of those that were there is said again.
     """
     made = sorted(roles(connection) - set(before))
     found = []
@@ -130,6 +180,7 @@ def statements(
             target = "ALTER DATABASE %I"
         section = "The database" if here else "Roles"
         found.append(Statement(section, _here(f"{target} SET {name} TO {_setting(name, value)}")))
+    found += _said_again(set(said_of_roles(connection)) - set(said_before), made, replayer)
     [(comment, grants, own)] = connection.execute(_DATABASE)
     if comment is not None:
         sql = _here(f"COMMENT ON DATABASE %I IS {_quoted(comment)}")
@@ -137,6 +188,21 @@ def statements(
     if own:
         found += _privileges(grants)
     return found
+
+
+def _said_again(said: Iterable[Said], made: Sequence[str], replayer: str) -> Iterator[Statement]:
+    """What the chain says of roles that were there; of those that it makes it has been said."""
+    for role, member, sql in sorted(said, key=lambda one: (one[0], one[1] or "", one[2])):
+        if member != replayer and not {role, member}.isdisjoint(made):
+            continue
+        head, _, setting = sql.partition(" SET ")
+        if setting:
+            name, _, value = setting.partition("=")
+            sql = f"{head} SET {name} TO {_setting(name, value)}"
+        for name in filter(None, (role, member)):
+            written = "CURRENT_USER" if name == replayer else quoting.identifier(name)
+            sql = sql.replace("%I", written, 1)
+        yield Statement("Roles", sql)
 
 
 def _privileges(grants: Iterable[str]) -> list[Statement]:
@@ -177,5 +243,5 @@ def _here(sql: str) -> str:
     if "%I" not in sql:
         return sql
     before, _, after = sql.partition("%I")
-    text = before.replace("%", "%%") + "%I" + after.replace("%", "%%")
+    text = before + "%I" + after.replace("%", "%%")
     return block(f"EXECUTE format({_quoted(text)}, current_database());")

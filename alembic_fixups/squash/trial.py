@@ -149,7 +149,9 @@ class Trial:
         except ProjectError as error:
             raise ProjectError(
                 f"The history with the snapshot cannot be applied to an empty database: {error}\n"
-                "Nothing was written."
+                "Nothing was written. Where a function is not found that is there: as in a "
+                "restored dump, functions run with an empty search_path. Name the schema in the "
+                "one that calls it, or give that one a SET search_path, in a revision of the range."
             ) from error
 
     def _replay(self, side: Side, to: str) -> tuple[Note, ...]:

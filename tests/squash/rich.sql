@@ -39,6 +39,7 @@ ALTER DOMAIN more.late ADD CONSTRAINT small CHECK (VALUE < 100) NOT VALID;
 CREATE DOMAIN more.twice AS app.amount CHECK (VALUE <> 5);
 ALTER TYPE more."Odd: 100% ""type""" OWNER TO rich_owner;
 ALTER TYPE app.mood OWNER TO rich_owner;
+ALTER TYPE more.base OWNER TO rich_owner;
 COMMENT ON TYPE more.many IS 'many';
 CREATE COLLATION more.posix (provider = libc, locale = 'POSIX');
 CREATE CONVERSION more.conversion FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;

@@ -259,3 +259,19 @@ def test_a_database_inside_the_older_of_two_squashes(
         if path.is_file() and path.suffix != ".pyc"
     }
     assert project.run("squash", "--undo").code == 2
+
+
+def test_what_a_broken_off_adoption_has_left_is_of_no_account_elsewhere(project: Adopting) -> None:
+    """The database has been brought back to an earlier revision since, with its table as it was."""
+    project.connection.execute("ALTER TABLE a ADD stray integer")
+    assert project.adopt().code == 1
+    assert "r3" in project.comment()
+    project.connection.execute("ALTER TABLE a DROP stray")
+    project.connection.execute("DROP TABLE b")
+    project.connection.execute("DELETE FROM a")
+    project.connection.execute("UPDATE alembic_version SET version_num = 'r1'")
+    done = project.adopt()
+    assert done.code == 0, done
+    assert "2 revisions applied" in done.out
+    assert project.connection.execute("SELECT count(*) FROM a").fetchone() == (2,)
+    assert (project.at(), project.comment()) == (["r3"], None)

@@ -61,6 +61,7 @@ def contents(server: Server, url: URL) -> tuple[str, list[rows.TableRows]]:
     return dump.canonical(server, url, dump.tools(server)), found
 
 
+@pytest.mark.slow
 def test_it_adds_to_what_is_there_and_takes_that_away_again(
     project: Commands, server: Server, database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +108,11 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
+@pytest.mark.parametrize(
+    "what",
+    [pytest.param(what, marks=pytest.mark.slow) for what in REFUSED if what != "a changed type"]
+    + ["a changed type"],
+)
 def test_what_it_cannot_add_is_refused(project: Commands, what: str) -> None:
     body, reason = REFUSED[what]
     project.write(*OLDER, body, "op.execute('CREATE TABLE b (id int)')")

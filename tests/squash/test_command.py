@@ -292,7 +292,9 @@ STAYS = {
 }
 
 
-@pytest.mark.parametrize("what", STAYS)
+@pytest.mark.parametrize(
+    "what", ["a revision", pytest.param("env.py, by way of a module", marks=pytest.mark.slow)]
+)
 def test_what_stays_and_imports_a_folded_revision_is_named(project: Commands, what: str) -> None:
     body, imports, reason = STAYS[what]
     project.write(*MAKES[:3], body, env=imports + ENV)
@@ -465,3 +467,27 @@ def test_a_role_that_an_earlier_run_has_left_is_not_taken_for_granted(
             project.squashed("--to", "r2")
         finally:
             connection.execute("DROP ROLE left_behind")
+
+
+@pytest.mark.slow
+def test_roles_that_were_there_and_rows_that_name_the_runner(project: Commands) -> None:
+    project.write(
+        "op.execute(\"ALTER ROLE app SET statement_timeout = '5s'\")\n"
+        "op.execute('ALTER ROLE app LOGIN')\n"
+        "op.execute('GRANT app TO readonly')\n"
+        "op.execute('CREATE ROLE mine')\n"
+        "op.execute('GRANT mine TO CURRENT_USER')\n"
+        "op.execute(\"COMMENT ON ROLE app IS 'the application'\")",
+        "op.execute('CREATE TABLE t (id int PRIMARY KEY, by text DEFAULT current_user, n oid)')\n"
+        "op.execute(\"INSERT INTO t VALUES (1, DEFAULT, 't'::regclass::oid)\")",
+        settings="[tool.alembic-fixups.squash]\nroles = ['app', 'readonly']\n",
+    )
+    done = project.run("squash", "--to", "r2", "--json")
+    assert done.code == 0, done
+    [volatile] = done.document["volatile"]
+    assert (volatile["table"], volatile["columns"]) == ("public.t", ["by", "n"])
+    source = (project.versions / "r2.py").read_text()
+    assert "ALTER ROLE app SET statement_timeout TO '5s'" in source
+    assert "ALTER ROLE app WITH " in source and "GRANT app TO readonly" in source
+    assert "GRANT mine TO CURRENT_USER" in source
+    assert "COMMENT ON ROLE app IS 'the application'" in source

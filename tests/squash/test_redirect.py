@@ -228,3 +228,36 @@ def test_what_reaches_beyond_the_scratch_database_is_stopped(
         ProjectError, match=rf"revision r1: migrations/versions/r1.py:\d+: {reason}"
     ):
         replay.upgrade(load(tmp_path), database_url, "head")
+
+
+PROGRAMS = {
+    "python": "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'pass'])",
+    "spawned": "import os, sys\nos.posix_spawn(sys.executable, [sys.executable, '-c', ''], {})",
+    "multiprocessing": (
+        "import multiprocessing\nmultiprocessing.get_context('spawn').Process(target=print).start()"
+    ),
+    "to program": "op.execute(\"COPY (SELECT 1) TO PROGRAM 'cat'\")",
+    "subscription": "op.execute(\"CREATE SUBSCRIPTION s CONNECTION 'host=x' PUBLICATION p\")",
+    "dblink": "op.execute(\"SELECT dblink_exec('host=x', 'SELECT 1')\")",
+}
+
+
+@pytest.mark.parametrize("what", PROGRAMS)
+def test_a_program_that_would_connect_by_itself_is_stopped(
+    tmp_path: Path, database_url: URL, what: str
+) -> None:
+    write(tmp_path, env_py(), PROGRAMS[what])
+    with pytest.raises(ProjectError, match=r"Python program|begins afresh|beyond the scratch"):
+        replay.upgrade(load(tmp_path), database_url, "heads")
+
+
+def test_a_program_gets_the_scratch_database_in_its_environment(
+    tmp_path: Path, database_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_URL", PRODUCTION)
+    said = tmp_path / "said"
+    body = f"import subprocess\nsubprocess.run(['sh', '-c', 'echo $SOME_URL > {said}'])"
+    write(tmp_path, env_py(), body)
+    replay.upgrade(load(tmp_path), database_url, "heads")
+    assert "invalid" not in said.read_text()
+    assert str(database_url.database) in said.read_text()

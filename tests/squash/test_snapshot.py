@@ -146,6 +146,7 @@ def test_a_second_time_it_changes_nothing(rich_: Rich) -> None:
 
 # What is taken out of the finished database, one by one, and comes back.
 MISSING = [
+    "DELETE FROM app.log_1; DELETE FROM app.parent WHERE id = 7",
     'DROP POLICY "own: rows" ON app.parent',
     "DROP TRIGGER touch ON app.parent",
     "DROP TRIGGER log_touch ON app.log",
@@ -159,6 +160,7 @@ MISSING = [
     "DROP INDEX more.full_n",
     "DROP INDEX more.tree_note",
     "ALTER TABLE more.odd_types DROP CONSTRAINT odd_types_pkey",
+    "ALTER TABLE more.logged DROP CONSTRAINT logged_pkey",
     "ALTER TABLE more.left_side DROP CONSTRAINT later",
     "ALTER TABLE more.left_side DROP CONSTRAINT cycle",
     "ALTER TABLE more.right_side DROP CONSTRAINT right_side_other_fkey",
@@ -193,7 +195,6 @@ MISSING = [
     "DROP ACCESS METHOD more_heap CASCADE",
     "DELETE FROM more.odd_types WHERE id = 2",
     "DELETE FROM more.right_side WHERE id = 2",
-    "DELETE FROM app.log_1; DELETE FROM app.parent WHERE id = 7",
     "DELETE FROM app.log_2",
     "DROP PUBLICATION rich_some; DROP TABLE more.ruled CASCADE",
     "DROP PUBLICATION rich_all, rich_some; DELETE FROM ONLY more.mother",
@@ -336,6 +337,31 @@ def test_its_downgrade_takes_all_of_it_away_and_then_it_makes_the_same_again(ric
         _execute(project.url, "DROP TABLE more.mine")
         project.upgrade()
         assert snapshots.differences(rich_.source, rich_.server, project.url) == []
+
+
+@pytest.fixture
+def deployer(rich_: Rich) -> Iterator[str]:
+    """Another superuser of the other server."""
+    _execute(rich_.server.url, "CREATE ROLE deployer SUPERUSER LOGIN")
+    yield "deployer"
+    _execute(rich_.server.url, "DROP ROLE deployer")
+
+
+@pytest.mark.postgres(16)
+def test_who_made_the_source_is_not_named(rich_: Rich, deployer: str) -> None:
+    with scratch.database(rich_.server) as url:
+        project = Project(rich_.folder, url.set(username=deployer))
+        project.upgrade()
+        text = dump.schema(project.url, dump.tools(rich_.server))
+        named = {line for line in text.splitlines() if "postgres" in line}
+        assert named == {
+            "-- Name: ruled to postgres; Type: POLICY; Schema: more; Owner: deployer",
+            'CREATE POLICY "to postgres" ON more.ruled FOR SELECT TO rich_reader, deployer '
+            "USING (true);",
+            "  WHERE (logged.what = ', postgres TO postgres'::text))));",
+        }
+        project.downgrade("base")
+        assert _rows(url, "SELECT FROM pg_user_mapping") == []
 
 
 @pytest.mark.postgres(16)

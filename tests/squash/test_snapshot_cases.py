@@ -133,6 +133,7 @@ def _snapshot(
 
 
 APPLICATION = """
+CREATE EXTENSION IF NOT EXISTS vector;
 CREATE SCHEMA app;
 CREATE TABLE app.noted (what text);
 CREATE TABLE app.parent (id integer PRIMARY KEY, name text UNIQUE);
@@ -162,12 +163,17 @@ GRANT SELECT ON app.parent TO CURRENT_USER;
 
 @pytest.fixture
 def deployer(server: Server) -> Iterator[URL]:
-    """A database whose owner is not a superuser, as its owner sees it."""
+    """A database whose owner is not a superuser, as its owner sees it.
+
+    An extension is there, which a superuser has made.
+    """
     with scratch.connect(server.url) as admin:
         admin.execute("CREATE ROLE deployer LOGIN")
         with scratch.database(server) as url:
             database = sql.Identifier(url.database or "")
             admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO deployer").format(database))
+            with scratch.connect(url) as connection:
+                connection.execute("CREATE EXTENSION vector")
             yield url.set(username="deployer")
         admin.execute("DROP OWNED BY deployer")
         admin.execute("DROP ROLE deployer")
@@ -221,6 +227,29 @@ def test_a_row_that_refers_to_one_that_stays_away_is_an_error(
     with pytest.raises(DBAPIError, match="child_parent_id_fkey"):
         project.upgrade()
     assert connection.execute("SELECT count(*) FROM app.child").fetchall() == [(0,)]
+
+
+def test_event_triggers_hear_nothing_of_it(
+    server: Server, tmp_path: Path, database_url: URL, connection: Connection
+) -> None:
+    script = """
+    CREATE TABLE heard (what text);
+    COMMENT ON TABLE heard IS 'all of it';
+    GRANT SELECT ON heard TO PUBLIC;
+    CREATE MATERIALIZED VIEW seen AS SELECT 1 AS one;
+    CREATE FUNCTION hear() RETURNS event_trigger LANGUAGE plpgsql
+      AS $$ BEGIN INSERT INTO heard VALUES (tg_tag); END $$;
+    CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql
+      AS $$ BEGIN RAISE EXCEPTION 'nothing is dropped'; END $$;
+    CREATE EVENT TRIGGER dropping ON sql_drop EXECUTE FUNCTION refuse();
+    CREATE EVENT TRIGGER hearing ON ddl_command_start EXECUTE FUNCTION hear();
+    """
+    project = _snapshot(server, tmp_path, script)
+    project.url = database_url
+    project.upgrade()
+    assert connection.execute("SELECT * FROM heard").fetchall() == []
+    project.downgrade("base")
+    assert connection.execute("SELECT FROM pg_event_trigger").fetchall() == []
 
 
 LONG_ID = "a_revision_with_an_id_of_53_characters_" + "x" * 14
