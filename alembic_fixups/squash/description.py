@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,9 @@ _CATALOGS = (
 )  # fmt: skip
 _FIRST_OID = 16384
 """FirstNormalObjectId in PostgreSQL's access/transam.h: what initdb made is below it."""
+
+_RUNNER = "CURRENT_USER"
+_NAMING_ROLES = {"policy", "grant", "default privileges", "user mapping"}
 
 _LISTED = 20
 _SHOWN = 200
@@ -117,6 +121,25 @@ def _settings(version_table: tuple[str, str] | None) -> dict[str, str]:
         "alembic_fixups.version_schema": schema,
         "alembic_fixups.version_table": name,
     }
+
+
+def without_runner(objects: Iterable[Object], role: str) -> list[Object]:
+    """The same with CURRENT_USER in the place of a role that policies and grants name.
+
+    Whoever runs the revisions is so named, and is another one in every database.
+    """
+    name = re.compile(rf"""(?<![\w$"]){re.escape(_quote_ident(role))}(?![\w$"])""")
+    return [
+        Object(one.kind, name.sub(_RUNNER, one.name), name.sub(_RUNNER, one.definition))
+        if one.kind in _NAMING_ROLES
+        else one
+        for one in objects
+    ]
+
+
+def _quote_ident(name: str) -> str:
+    plain = re.fullmatch("[a-z_][a-z0-9_]*", name)
+    return name if plain else '"' + name.replace('"', '""') + '"'
 
 
 def drift(
@@ -278,6 +301,19 @@ BEGIN
      WHERE pg_catalog.strpos(
              k.digests, pg_catalog.md5(pg_catalog.convert_to(p.definition, 'UTF8'))
            ) = 0
+       AND NOT (
+         p.kind = 'policy'
+         AND pg_catalog.strpos(
+               k.digests,
+               pg_catalog.md5(
+                 pg_catalog.convert_to(
+                   pg_catalog.replace(
+                     p.definition, pg_catalog.quote_ident(current_user), '{_RUNNER}'
+                   ), 'UTF8'
+                 )
+               )
+             ) > 0
+       )
        AND NOT (
          p.kind IN ({quoting.literals(sorted(VIEWS))})
          AND pg_catalog.current_setting('server_version_num')::int / 10000 <> {major}

@@ -40,10 +40,13 @@ class Fingerprint:
         Raises:
             ProjectError: it cannot be dumped, or its dump not restored.
         """
+        runner = server.url.username or ""
         with scratch.connect(url) as connection:
             objects = description.describe(connection, version_table)
         with dump.copy(server, url, bindir) as copy, scratch.connect(copy) as connection:
             restored = description.describe(connection, version_table)
+        objects = description.without_runner(objects, runner)
+        restored = description.without_runner(restored, runner)
         same = set(objects)
         return cls(
             server.version,
@@ -65,14 +68,24 @@ class Fingerprint:
         with scratch.connect(url) as connection:
             found = description.describe(connection, self.version_table)
             major = connection.info.server_version // 10_000
+            [(runner,)] = connection.execute("SELECT current_user")
         restored = {(one.kind, one.name): one for one in (*self.objects, *self.also)}
-        drifts = description.drift(
-            self.objects,
-            found,
-            also=tuple(restored.values()),
-            same_major=major == self.postgresql,
+        # The role that runs the revisions may also be one that they name.
+        drifts, others = (
+            description.drift(
+                self.objects,
+                spelling,
+                also=tuple(restored.values()),
+                same_major=major == self.postgresql,
+            )
+            for spelling in (found, description.without_runner(found, str(runner)))
         )
-        return description.as_diff(one for one in drifts if besides or one.expected is not None)
+        both = {(one.kind, one.name) for one in others}
+        return description.as_diff(
+            one
+            for one in drifts
+            if (one.kind, one.name) in both and (besides or one.expected is not None)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As a value that JSON can hold."""
