@@ -17,6 +17,7 @@ import psycopg
 from alembic_fixups.project import ProjectError
 from alembic_fixups.rendering import quoting
 from alembic_fixups.squash.dump import Entry
+from alembic_fixups.squash.sections import KEYS, SECTIONS
 from alembic_fixups.squash.statements import block, conditional, guarded, split
 
 Names = Mapping[tuple[int, int], tuple[str, ...]]
@@ -45,45 +46,6 @@ class Statement:
         return guarded(self.condition, self.sql) if self.condition else self.sql
 
 
-SECTIONS = {
-    "SCHEMA": "Schemas",
-    "EXTENSION": "Extensions",
-    "TYPE": "Types",
-    "SHELL TYPE": "Types",
-    "DOMAIN": "Types",
-    "COLLATION": "Types",
-    "FUNCTION": "Functions",
-    "PROCEDURE": "Functions",
-    "AGGREGATE": "Functions",
-    "TABLE": "Tables",
-    "FOREIGN TABLE": "Tables",
-    "TABLE ATTACH": "Tables",
-    "SEQUENCE": "Sequences",
-    "SEQUENCE OWNED BY": "Sequences",
-    "DEFAULT": "Defaults",
-    "VIEW": "Views",
-    "MATERIALIZED VIEW": "Views",
-    "RULE": "Rules, and views that need a key",
-    "CHECK CONSTRAINT": "Constraints",
-    "CONSTRAINT": "Constraints",
-    "FK CONSTRAINT": "Foreign keys",
-    "INDEX": "Indexes",
-    "INDEX ATTACH": "Indexes",
-    "STATISTICS": "Statistics",
-    "TRIGGER": "Triggers",
-    "EVENT TRIGGER": "Event triggers",
-    "POLICY": "Policies",
-    "ROW SECURITY": "Policies",
-    "ACL": "Grants",
-    "DEFAULT ACL": "Grants",
-    "COMMENT": "Comments",
-    "SECURITY LABEL": "Comments",
-    "PUBLICATION": "Publications",
-    "PUBLICATION TABLE": "Publications",
-    "PUBLICATION TABLES IN SCHEMA": "Publications",
-}
-"""The heading of each kind of entry; what is not here comes under "Other objects"."""
-
 _OF_THE_DUMP = {"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"}
 _REFUSED = {
     "SUBSCRIPTION": "it would connect to another server",
@@ -99,9 +61,6 @@ _OWNED = {
     "VIEW",
 }  # fmt: skip
 """What has an owner of its own (pg_restore's _printTocEntry)."""
-
-KEYS = "Keys"
-"""The heading of what tells rows apart, which ON CONFLICT needs."""
 
 # Nothing needs these, and a reader finds them together; pg_restore makes grants last too.
 _AFTERWARDS = {"ACL": 1, "DEFAULT ACL": 1, "COMMENT": 2, "SECURITY LABEL": 2}
@@ -331,7 +290,7 @@ def _regclass(name: Sequence[str]) -> str:
 
 
 def _no_row(catalog: str, condition: str) -> str:
-    return f"NOT EXISTS (SELECT FROM pg_catalog.{catalog} WHERE {condition})"
+    return f"NOT EXISTS (\n    SELECT FROM pg_catalog.{catalog}\n     WHERE {condition}\n)"
 
 
 def _no_constraint(_: Entry, name: tuple[str, ...]) -> str:

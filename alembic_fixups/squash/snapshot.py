@@ -21,24 +21,9 @@ from alembic_fixups.squash.dump import Entry
 from alembic_fixups.squash.guards import Statement
 from alembic_fixups.squash.history import Range
 from alembic_fixups.squash.inline import Inline
+from alembic_fixups.squash.sections import AFTER_THE_ROWS, KEYS
 from alembic_fixups.squash.statements import guarded, python
 from alembic_fixups.squash.version_table import VersionTable, id_type
-
-_AFTER_THE_ROWS = {
-    guards.KEYS,
-    "Constraints",
-    "Foreign keys",
-    "Indexes",
-    "Statistics",
-    "Rules, and views that need a key",
-    "Triggers",
-    "Event triggers",
-    "Policies",
-    "Publications",
-    "Grants",
-    "Comments",
-}
-"""What pg_restore makes after the rows: they would slow them down, refuse them or fire for them."""
 
 _SETTINGS = """(VALUES
     ('search_path', ''),
@@ -104,7 +89,7 @@ def read(
     version_table: VersionTable,
     replayer: str,
     roles_before: Iterable[str],
-    said_before: Iterable[surroundings.Said] = (),
+    said_before: Iterable[surroundings.Said] | None = None,
 ) -> Content:
     """Reads what a chain has left in a scratch database.
 
@@ -177,7 +162,7 @@ def _in_order(
 ) -> Iterator[Statement]:
     """The rows before what would hinder them, but after the keys, by which rows are told apart."""
     sections = [one.section for one in made]
-    hinder = (number for number, section in enumerate(sections) if section in _AFTER_THE_ROWS)
+    hinder = (number for number, section in enumerate(sections) if section in AFTER_THE_ROWS)
     # A table may need a function that needs a key.
     tables = max(
         (number for number, section in enumerate(sections) if section == "Tables"), default=-1
@@ -185,9 +170,9 @@ def _in_order(
     place = max(next(hinder, len(made)), tables + 1)
     hearing = sections.index("Event triggers") if "Event triggers" in sections else len(made)
     yield from made[:place]
-    yield from (one for one in made[place:] if one.section == guards.KEYS)
+    yield from (one for one in made[place:] if one.section == KEYS)
     yield from filled
-    yield from (one for one in made[place:hearing] if one.section != guards.KEYS)
+    yield from (one for one in made[place:hearing] if one.section != KEYS)
     yield from refreshed
     yield from made[hearing:]
 

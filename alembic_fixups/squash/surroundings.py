@@ -152,12 +152,12 @@ def statements(
     connection: psycopg.Connection[Any],
     before: Iterable[str],
     replayer: str,
-    said_before: Iterable[Said] = (),
+    said_before: Iterable[Said] | None = None,
 ) -> list[Statement]:
     """What makes the roles that were not there *before*, and sets what is set on the database.
 
     Takes the role that the chain was replayed as, which is not named, and what was said of the
-    roles before: what the chain says of those that were there is said again.
+    roles before, if anybody looked: what the chain says of those that were there is said again.
     """
     made = sorted(roles(connection) - set(before))
     found = []
@@ -180,7 +180,9 @@ def statements(
             target = "ALTER DATABASE %I"
         section = "The database" if here else "Roles"
         found.append(Statement(section, _here(f"{target} SET {name} TO {_setting(name, value)}")))
-    found += _said_again(set(said_of_roles(connection)) - set(said_before), made, replayer)
+    if said_before is not None:
+        now = set(said_of_roles(connection))
+        found += _said_again(now - set(said_before), made, replayer)
     [(comment, grants, own)] = connection.execute(_DATABASE)
     if comment is not None:
         sql = _here(f"COMMENT ON DATABASE %I IS {_quoted(comment)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,8 @@ def _state(server: Server, url: URL) -> State:
     with scratch.connect(url) as connection:
         tables = {str(table): table for table in rows.read(connection)}
         positions = {str(position): position for position in rows.positions(connection)}
-    return State(dump.schema(url, dump.tools(server)), tables, positions)
+        roles = sorted(str(said) for said in surroundings.said_of_roles(connection))
+    return State(dump.schema(url, dump.tools(server)), tables, positions, roles)
 
 
 def _difference(rich_: Rich, url: URL) -> list[str]:
@@ -301,7 +302,7 @@ def test_what_is_there_besides_stays(rich_: Rich) -> None:
         project.upgrade()
         after = _state(rich_.server, project.url)
         versions = {"public.alembic_version": after.tables["public.alembic_version"]}
-        assert after == State(before.schema, {**before.tables, **versions}, before.positions)
+        assert after == replace(before, tables={**before.tables, **versions})
 
 
 # All that is neither PostgreSQL's own nor part of something else.
