@@ -66,7 +66,7 @@ def between(
         after,
         statements=(
             *statements[:place],
-            *(insert for table in added for insert in rows.inserts(table)),
+            *rows.filled(added),
             *statements[place:],
         ),
         drops=(*drops, *_put_back(before, after, _columns_dropped(tables))),

@@ -46,8 +46,7 @@ def statements(
     replayed as, and the numbers of the entries to leave out.
     """
     found = _dropped(entries, passed_over)
-    # An event trigger, made last, would fire for the rest.
-    found.sort(key=lambda entry: entry.description == "EVENT TRIGGER")
+    # First the event triggers, which pg_dump makes last: they would fire for the rest.
     done = False
     for entry in reversed(found):
         if entry.description == "SCHEMA" and not done:

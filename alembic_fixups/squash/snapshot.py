@@ -222,9 +222,9 @@ def write(
         archive=archive,
         settings=python(_SET, 4),
         settings_back=python(_SET_BACK, 4),
-        look=python(look, 0),
+        look=_assigned(look),
         # Of a table that is older than the range the range makes only a part.
-        look_inline=python(inline.look(one for one in content.inline if one.drop in made), 0),
+        look_inline=_assigned(inline.look(one for one in content.inline if one.drop in made)),
         version_type=content.version_type,
         upgrade=[
             (section, [python(statement.sql, 4) for statement in group])
@@ -235,6 +235,12 @@ def write(
         drops=_drops_in_words(content.kinds),
         downgrade=[python(drop, 4) for drop in content.drops],
     )
+
+
+def _assigned(sql: str) -> str:
+    """The text as Python that may stand behind an equals sign."""
+    text = python(sql, 0)
+    return f"({text})" if text.startswith("\n") else text
 
 
 def _one_or_more(ids: Sequence[str]) -> str:

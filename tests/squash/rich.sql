@@ -65,7 +65,7 @@ ALTER OPERATOR FAMILY more.family USING btree ADD
 CREATE FUNCTION more.of_mood(app.mood) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT 1';
 CREATE CAST (app.mood AS integer) WITH FUNCTION more.of_mood(app.mood);
 CREATE CAST (more.base AS text) WITHOUT FUNCTION AS IMPLICIT;
-CREATE TRANSFORM FOR integer LANGUAGE sql (
+CREATE TRANSFORM FOR path LANGUAGE sql (
   FROM SQL WITH FUNCTION pg_catalog.prsd_lextype(internal));
 CREATE ACCESS METHOD more_heap TYPE TABLE HANDLER heap_tableam_handler;
 CREATE TABLE more.methodical (a integer) USING more_heap;

@@ -14,7 +14,7 @@ from alembic_fixups.scratch import Server
 from alembic_fixups.squash import dump, rows
 from tests.squash.commands import Commands, text
 
-pytestmark = pytest.mark.postgres(16)
+pytestmark = [pytest.mark.postgres(16), pytest.mark.slow]
 
 OLDER = (
     """
@@ -61,7 +61,6 @@ def contents(server: Server, url: URL) -> tuple[str, list[rows.TableRows]]:
     return dump.canonical(server, url, dump.tools(server)), found
 
 
-@pytest.mark.slow
 def test_it_adds_to_what_is_there_and_takes_that_away_again(
     project: Commands, server: Server, database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,11 +107,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(
-    "what",
-    [pytest.param(what, marks=pytest.mark.slow) for what in REFUSED if what != "a changed type"]
-    + ["a changed type"],
-)
+@pytest.mark.parametrize("what", REFUSED)
 def test_what_it_cannot_add_is_refused(project: Commands, what: str) -> None:
     body, reason = REFUSED[what]
     project.write(*OLDER, body, "op.execute('CREATE TABLE b (id int)')")

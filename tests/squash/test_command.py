@@ -448,6 +448,7 @@ def test_an_env_py_that_sets_the_folders_does_not_lead_the_new_history_to_the_ol
     assert project.verify().code != 0
 
 
+@pytest.mark.slow
 def test_a_role_that_an_earlier_run_has_left_is_not_taken_for_granted(
     project: Commands, server: Server
 ) -> None:

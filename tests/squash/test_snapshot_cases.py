@@ -86,6 +86,7 @@ def texts(
                     connection.execute(
                         sql.SQL(statement).format(sql.SQL(str(number)), sql.Literal(body))
                     )
+            connection.execute('CREATE TABLE "no\u00a0blank\u200b" (a text DEFAULT 1)')
             labels = sql.SQL(", ").join(sql.Literal(body[:15]) for body in BODIES)
             connection.execute(sql.SQL("CREATE TYPE labels AS ENUM ({})").format(labels))
             connection.execute("CREATE TABLE alembic_version (version_num varchar(32) NOT NULL)")

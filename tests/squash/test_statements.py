@@ -68,8 +68,11 @@ def test_python_gives_back_the_text_but_for_blanks_before_lines_outside_of_quota
         re.escape(text) if quoted else re.escape(text).replace("\\\n", "\n *")
         for quoted, text in parts
     )
-    value = ast.literal_eval(f"({statements.python(_sql(parts), indent)})")
-    assert re.fullmatch(rf"\s*{pattern}\s*", value)
+    source = statements.python(_sql(parts), indent)
+    assert re.fullmatch(rf"\s*{pattern}\s*", ast.literal_eval(f"({source})"))
+    # Nothing that an editor or a formatter takes away.
+    for line in f"({source})".split("\n"):
+        assert line == line.rstrip() and line.replace("\t", " ").isprintable()
 
 
 @given(parts=_statement())
