@@ -347,6 +347,7 @@ def test_the_revision_holds_what_the_fixups_want_and_nothing_else(generated: Sam
         assert not re.search(rf"INDEX {name} ON", schema), f"{name} is a live index"
 
 
+@pytest.mark.slow
 def test_there_and_back(sample: Sample, server: scratch.Server) -> None:
     old, places = sample.definitions(), sample.places()
     sample.alembic("upgrade", "head")
@@ -482,6 +483,7 @@ def test_what_hangs_on_a_table_by_name_is_reported(fresh: Sample) -> None:
     assert any("v_integration_activity" in one["message"] for one in findings)
 
 
+@pytest.mark.slow
 def test_offline_gives_the_same(sample: Sample, server: scratch.Server) -> None:
     upgrade = sample.alembic("upgrade", f"{OLD_HEAD}:head", "--sql")
     downgrade = sample.alembic("downgrade", f"head:{OLD_HEAD}", "--sql")
