@@ -407,9 +407,11 @@ def _report(error: Exception, options: Options) -> None:
     from rich.text import Text
 
     from alembic_fixups.project import ProjectError
+    from alembic_fixups.scratch import ScratchError
     from alembic_fixups.settings import SettingsError
 
-    expected = isinstance(error, CommandError | ProjectError | SettingsError | OSError)
+    mistakes = CommandError | ProjectError | ScratchError | SettingsError | OSError
+    expected = isinstance(error, mistakes)
     message = str(error)
     if isinstance(error, OSError):
         message = ": ".join(map(str, filter(None, (error.filename, error.strerror)))) or message

@@ -24,7 +24,6 @@ from alembic_fixups.project import Project, ProjectError
 from alembic_fixups.reembed.command import urls_of
 from alembic_fixups.reembed.database import plain
 from alembic_fixups.reembed.output import set_aside
-from alembic_fixups.scratch import ScratchError
 from alembic_fixups.squash import history, manifest, replay
 from alembic_fixups.squash.chain import script_directory
 from alembic_fixups.squash.fingerprint import Fingerprint
@@ -100,6 +99,7 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
         ProjectError: there is nothing squashed, the database is at no revision of the project, or
             an archived revision fails.
         CommandError: Alembic finds something wrong.
+        ScratchError: the database does not answer.
     """
     with set_aside() if request.as_json else nullcontext():
         done = _adopt_all(project, errors, request)
@@ -123,8 +123,6 @@ def _adopt_all(project: Project, errors: Console, request: Request) -> list[_Ado
     for url in map(plain, urls_of(project, request.database_url)):
         try:
             done.append(_adopt(project, errors, request, url, found))
-        except ScratchError as error:
-            raise ProjectError(str(error)) from error
         except psycopg.Error as error:
             raise ProjectError(f"{url!r}: {str(error).strip()}") from error
     return done

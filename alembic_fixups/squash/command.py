@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,9 +16,8 @@ from alembic.script import ScriptDirectory
 
 import alembic_fixups
 from alembic_fixups import scratch, settings
-from alembic_fixups.project import Project, ProjectError
+from alembic_fixups.project import Project
 from alembic_fixups.reembed.output import set_aside
-from alembic_fixups.scratch import ScratchError
 from alembic_fixups.settings import shown
 from alembic_fixups.squash import archive, description, dump, history, snapshot
 from alembic_fixups.squash.archive import Staged
@@ -29,6 +27,7 @@ from alembic_fixups.squash.history import Range, Wish
 from alembic_fixups.squash.leftovers import clear_leftovers
 from alembic_fixups.squash.manifest import Manifest
 from alembic_fixups.squash.output import Progress, print_differences, print_outcome
+from alembic_fixups.squash.proof import AGAIN, NEW, OLD
 from alembic_fixups.squash.servers import require_known, sites
 from alembic_fixups.squash.snapshot import Content
 from alembic_fixups.squash.trial import Outcome, Side, Trial, sides
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 
 Made = tuple[Content, Fingerprint]
 """What a history has made: how to make it again, and how the catalog describes it."""
-
-OLD, AGAIN, NEW = "the revisions", "the revisions, again", "with the snapshot"
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,7 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
         ProjectError: it is refused; the message says why. Nothing has changed then.
         CommandError: Alembic finds something wrong.
         SettingsError: the settings are no good.
+        ScratchError: a server does not answer, or no database can be made there.
     """
     # What a revision prints where it is loaded must not get into the document.
     with set_aside() if request.as_json else nullcontext():
@@ -146,7 +144,6 @@ def _try_out(
     total = len(list(project.script.walk_revisions()))
     written: list[Fingerprint] = []
     with (
-        _scratch_explained(),
         sites(3, url=request.scratch_url, version=wanted.postgres, roles=wanted.roles) as found,
         sides(found, {OLD: None, AGAIN: staged.archived, NEW: staged.new}) as (old, again, new),
     ):
@@ -163,14 +160,6 @@ def _try_out(
             written.append(_write(project.script, staged, _made(old, range_.target), *before))
 
         return trial.run(range_.target, write), written[0]
-
-
-@contextmanager
-def _scratch_explained() -> Iterator[None]:
-    try:
-        yield
-    except ScratchError as error:
-        raise ProjectError(str(error)) from error
 
 
 def _made(old: Side, revision: str) -> Made:

@@ -17,7 +17,7 @@ from alembic_fixups import scratch
 from alembic_fixups.scratch import Server
 from alembic_fixups.squash import dump, rows, surroundings
 from alembic_fixups.squash.rows import Position, Row, TableRows
-from alembic_fixups.squash.servers import AGAIN, REPLAYER
+from alembic_fixups.squash.servers import REPLAYER, SECOND_REPLAYER
 
 _NO_TABLE = TableRows("", "", (), ())
 _SHOWN = 20
@@ -75,10 +75,10 @@ def state(server: Server, url: URL) -> State:
         roles = [str(said) for said in surroundings.said_of_roles(connection)]
     # Whoever replays a second time has another name, which means nothing but in a row.
     return State(
-        schema.replace(AGAIN, REPLAYER),
+        schema.replace(SECOND_REPLAYER, REPLAYER),
         tables,
         positions,
-        sorted(said.replace(AGAIN, REPLAYER) for said in roles),
+        sorted(said.replace(SECOND_REPLAYER, REPLAYER) for said in roles),
     )
 
 
@@ -135,7 +135,8 @@ def _masked(table: TableRows, columns: Sequence[int]) -> Counter[Row]:
     return Counter(tuple(row[number] for number in columns) for row in table.rows)
 
 
-NAMES = ("the revisions", "with the snapshot")
+OLD, AGAIN, NEW = "the revisions", "the revisions, again", "with the snapshot"
+NAMES = (OLD, NEW)
 """What the two sides of a difference are called."""
 
 

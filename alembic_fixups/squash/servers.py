@@ -20,7 +20,7 @@ REPLAYER = "alembic_fixups"
 """The role that chains are replayed as on the embedded servers: a name that no migration has."""
 
 
-AGAIN = f"{REPLAYER}_again"
+SECOND_REPLAYER = f"{REPLAYER}_again"
 """The same for a second replay: so a row that holds current_user shows that it does."""
 
 _OIDS_APART = 5
@@ -137,12 +137,13 @@ def require_known(site: Site, url: URL, roles: Sequence[str]) -> None:
 
 def _embedded(stack: ExitStack, version: int, roles: Sequence[str], again: bool) -> Site:
     server = stack.enter_context(scratch.embedded(version))
-    replayer = AGAIN if again else REPLAYER
+    replayer = SECOND_REPLAYER if again else REPLAYER
     with scratch.connect(server.url) as connection:
         for number in range(_OIDS_APART if again else 0):
             # So no OID is the same, and one that a row holds shows as well.
-            _make_role(connection, f"{AGAIN}_{number}", "")
-            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(f"{AGAIN}_{number}")))
+            passing = f"{SECOND_REPLAYER}_{number}"
+            _make_role(connection, passing, "")
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(passing)))
         _make_role(connection, replayer, "SUPERUSER LOGIN")
         for role in sorted(set(roles) - surroundings.roles(connection)):
             try:

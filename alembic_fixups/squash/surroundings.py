@@ -25,8 +25,7 @@ SELECT DISTINCT rolname
         OR classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND objid = here.oid)
 """
 
-_DEFINITIONS = """
-SELECT rolname, pg_catalog.concat_ws(' ',
+_ATTRIBUTES = """pg_catalog.concat_ws(' ',
            CASE WHEN rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END,
            CASE WHEN rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END,
            CASE WHEN rolcreaterole THEN 'CREATEROLE' ELSE 'NOCREATEROLE' END,
@@ -35,8 +34,12 @@ SELECT rolname, pg_catalog.concat_ws(' ',
            CASE WHEN rolreplication THEN 'REPLICATION' ELSE 'NOREPLICATION' END,
            CASE WHEN rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END,
            'CONNECTION LIMIT ' || rolconnlimit,
-           'PASSWORD ' || pg_catalog.quote_literal(rolpassword),
-           'VALID UNTIL ' || pg_catalog.quote_literal(rolvaliduntil::text))
+           'VALID UNTIL ' || pg_catalog.quote_literal(rolvaliduntil::text))"""
+"""What a role may do, but for its password."""
+
+_DEFINITIONS = f"""
+SELECT rolname, pg_catalog.concat_ws(' ', {_ATTRIBUTES},
+           'PASSWORD ' || pg_catalog.quote_literal(rolpassword))
   FROM pg_catalog.pg_authid
  WHERE rolname = ANY (%s)
  ORDER BY ctid
@@ -89,32 +92,9 @@ SELECT pg_catalog.shobj_description(oid, 'pg_database'),
 """
 
 
-def roles(connection: psycopg.Connection[Any]) -> set[str]:
-    """The names of the roles that the server has."""
-    return {name for (name,) in connection.execute(_ROLES)}
-
-
-def named(connection: psycopg.Connection[Any]) -> set[str]:
-    """The roles that something in the database names: owners, grantees, those of policies.
-
-    Not those that every server has, which PostgreSQL keeps no account of (pg_shdepend).
-    """
-    return {name for (name,) in connection.execute(_NAMED)}
-
-
-_SAID = """
-SELECT rolname, NULL, 'ALTER ROLE %I WITH ' || attributes
-  FROM (SELECT rolname, pg_catalog.concat_ws(' ',
-               CASE WHEN rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END,
-               CASE WHEN rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END,
-               CASE WHEN rolcreaterole THEN 'CREATEROLE' ELSE 'NOCREATEROLE' END,
-               CASE WHEN rolcreatedb THEN 'CREATEDB' ELSE 'NOCREATEDB' END,
-               CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END,
-               CASE WHEN rolreplication THEN 'REPLICATION' ELSE 'NOREPLICATION' END,
-               CASE WHEN rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END,
-               'CONNECTION LIMIT ' || rolconnlimit,
-               'VALID UNTIL ' || pg_catalog.quote_literal(rolvaliduntil::text)) AS attributes
-          FROM pg_catalog.pg_roles) AS one
+_SAID = f"""
+SELECT rolname, NULL, 'ALTER ROLE %I WITH ' || {_ATTRIBUTES}
+  FROM pg_catalog.pg_roles
 UNION ALL
 SELECT rolname, NULL, 'COMMENT ON ROLE %I IS ' || pg_catalog.quote_literal(
            pg_catalog.shobj_description(oid, 'pg_authid'))
@@ -134,6 +114,19 @@ SELECT rolname, NULL, 'ALTER ROLE %I SET ' || entry
  WHERE setting.setdatabase = 0
  ORDER BY 1, 2, 3
 """
+
+
+def roles(connection: psycopg.Connection[Any]) -> set[str]:
+    """The names of the roles that the server has."""
+    return {name for (name,) in connection.execute(_ROLES)}
+
+
+def named(connection: psycopg.Connection[Any]) -> set[str]:
+    """The roles that something in the database names: owners, grantees, those of policies.
+
+    Not those that every server has, which PostgreSQL keeps no account of (pg_shdepend).
+    """
+    return {name for (name,) in connection.execute(_NAMED)}
 
 
 Said = tuple[str, str | None, str]

@@ -16,11 +16,11 @@ from alembic_fixups.project import Project, ProjectError
 from alembic_fixups.reembed.command import urls_of
 from alembic_fixups.reembed.database import plain
 from alembic_fixups.reembed.output import set_aside
-from alembic_fixups.scratch import ScratchError
 from alembic_fixups.squash import dump, history, manifest, replay
 from alembic_fixups.squash.fingerprint import Fingerprint
 from alembic_fixups.squash.manifest import Manifest
 from alembic_fixups.squash.output import Progress, print_differences, print_outcome
+from alembic_fixups.squash.proof import AGAIN, NEW, OLD
 from alembic_fixups.squash.servers import sites
 from alembic_fixups.squash.trial import Trial, sides
 from alembic_fixups.squash.undo import archived_chain
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _Result = tuple[dict[str, Any], Callable[["Console"], None]]
 """What there is to tell: as a document, and as what prints it."""
-
-_OLD, _AGAIN, _NEW = "the revisions", "the revisions, again", "with the snapshot"
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,7 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
 
     Raises:
         ProjectError: there is nothing to compare, or it cannot be replayed.
+        ScratchError: a server does not answer, or no database can be made there.
         CommandError: Alembic finds something wrong.
         SettingsError: the settings are no good.
     """
@@ -71,8 +70,6 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
         with set_aside() if request.as_json else nullcontext():
             history.load(project.script)  # says what is wrong with a broken one
             document, report = compare(project, errors, request)
-    except ScratchError as error:
-        raise ProjectError(str(error)) from error
     except psycopg.Error as error:
         raise ProjectError(str(error).strip()) from error
     if request.as_json:
@@ -97,11 +94,11 @@ def _compare_archive(project: Project, errors: Console, request: Request) -> _Re
         three = stack.enter_context(
             sites(3, url=request.scratch_url, version=wanted.postgres, roles=wanted.roles)
         )
-        chains = {_OLD: chain, _AGAIN: chain, _NEW: None}
+        chains = {OLD: chain, AGAIN: chain, NEW: None}
         old, again, new = stack.enter_context(sides(three, chains))
         total = len(list(project.script.walk_revisions()))
         before = total + len(stored.revisions) - 1
-        progress.expect({_OLD: before, _AGAIN: before, _NEW: total})
+        progress.expect({OLD: before, AGAIN: before, NEW: total})
         trial = Trial(project, old, again, new, progress.applied, request.verbose)
         outcome = trial.run(stored.target, lambda: None)
 
@@ -139,16 +136,16 @@ def _compare_database(project: Project, errors: Console, request: Request) -> _R
         [site] = stack.enter_context(
             sites(1, url=request.scratch_url, version=version, roles=wanted.roles)
         )
-        [side] = stack.enter_context(sides([site], {_OLD: chain}))
+        [side] = stack.enter_context(sides([site], {OLD: chain}))
         folded = len(squashed[0][1].revisions) - 1 if squashed else 0
-        progress.expect({_OLD: len(list(project.script.walk_revisions())) + folded})
+        progress.expect({OLD: len(list(project.script.walk_revisions())) + folded})
         for revision in rows:
             replay.upgrade(
                 project,
                 side.url,
                 revision,
                 chain=chain,
-                applied=lambda applied: progress.applied(_OLD, applied),
+                applied=lambda applied: progress.applied(OLD, applied),
                 verbose=request.verbose,
             )
         bindir = dump.tools(site.server)

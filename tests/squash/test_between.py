@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -40,17 +38,6 @@ op.execute("CREATE INDEX a_name ON a (name)")
 """,
 )
 LATER = "op.execute('ALTER TABLE b ADD late date')"
-
-
-@pytest.fixture
-def project(
-    tmp_path: Path,
-    server: Server,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Commands:
-    """The commands in an empty folder."""
-    return Commands(tmp_path, server, capsys, monkeypatch)
 
 
 def contents(server: Server, url: URL) -> tuple[str, list[rows.TableRows]]:

@@ -22,17 +22,6 @@ pytestmark = pytest.mark.postgres(16)
 SAMPLE = Path(__file__).parents[2] / "sample_project"
 
 
-@pytest.fixture
-def project(
-    tmp_path: Path,
-    server: Server,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Commands:
-    """The commands in an empty folder."""
-    return Commands(tmp_path, server, capsys, monkeypatch)
-
-
 MISTAKES = {
     "no such revision": (["--to", "r9"], "--to r9: .*alembic history"),
     "an empty name": (["--to", ""], "--to : .*names no revision"),
