@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -157,6 +158,50 @@ def check(
             strict=strict,
             verbose=options.verbose,
         )
+    )
+
+
+@app.command()
+def codemod(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="What may be changed; all where left out."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if something would change.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Write nothing; show what would change.")
+    ] = False,
+    fixup: Annotated[
+        list[str] | None,
+        typer.Option("--fixup", metavar="NAME", help="This fixup only; may be repeated."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if something has to be done by hand.")
+    ] = False,
+    postgres: Annotated[
+        int, typer.Option("--postgres", metavar="MAJOR", min=12, help="Version of PostgreSQL.")
+    ] = 16,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Rewrite the model files to what the fixups make of the models."""
+    from alembic_fixups.codemods import command
+
+    options: Options = context.obj
+    request = command.Request(
+        paths or (),
+        fixup or (),
+        check=check,
+        diff=diff,
+        as_json=as_json,
+        strict=strict,
+        postgres=postgres,
+        verbose=options.verbose,
+    )
+    raise typer.Exit(
+        command.run(options.project(), options.console(), options.console(stderr=True), request)
     )
 
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-import os
-import shutil
-import stat
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import typer
 
 from alembic_fixups import settings
 from alembic_fixups.env_edit import edit_env
+from alembic_fixups.file_change import FileChange, require_writable, show, write
 from alembic_fixups.fixups import all_fixups
 from alembic_fixups.project import Project, ProjectError, models, read_bytes
 from alembic_fixups.report import Refused
@@ -30,15 +24,6 @@ if TYPE_CHECKING:
 
 _ANY_VERSION = 18
 """Of PostgreSQL: what can be inferred does not depend on it."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A file as it is, and as it should be."""
-
-    path: Path
-    old: bytes
-    new: bytes
 
 
 def run(project: Project, console: Console, *, assume_yes: bool, dry_run: bool) -> int:
@@ -58,14 +43,14 @@ def run(project: Project, console: Console, *, assume_yes: bool, dry_run: bool) 
     changes = [
         change
         for change in (
-            Change(project.env_py, env, edit.source),
-            Change(path, toml, edit_settings(toml, _tables(proposed), path)),
+            FileChange(project.env_py, env, edit.source),
+            FileChange(path, toml, edit_settings(toml, _tables(proposed), path)),
         )
         if change.old != change.new
     ]
 
     for change in changes:
-        _show(change, console)
+        show(change, console)
     for name, table in proposed.items():
         if isinstance(table, str) and table:
             console.print(f"{name}: {table}")
@@ -73,9 +58,9 @@ def run(project: Project, console: Console, *, assume_yes: bool, dry_run: bool) 
     wanted = not changes or _is_wanted(console, assume_yes=assume_yes, dry_run=dry_run)
     if wanted:
         for change in changes:
-            _require_writable(change.path)
+            require_writable(change.path)
         for change in changes:
-            _write(change)
+            write(change)
             console.print(f"Wrote {shown(change.path)}", style="green")
     _say(edit.notes, project, console)
     if not wanted:
@@ -121,22 +106,6 @@ def _tables(proposed: Mapping[str, Values | str]) -> dict[str, Values]:
     return {name: table for name, table in proposed.items() if not isinstance(table, str)}
 
 
-def _show(change: Change, console: Console) -> None:
-    from rich.text import Text
-
-    styles = {"+++": "bold", "---": "bold", "@@": "cyan", "+": "green", "-": "red"}
-    for line in _diff(change):
-        style = next((style for mark, style in styles.items() if line.startswith(mark)), "")
-        console.print(Text(line, style=style), soft_wrap=True)
-    console.print()
-
-
-def _diff(change: Change) -> Iterator[str]:
-    old, new = (text.decode(errors="replace").splitlines() for text in (change.old, change.new))
-    path = shown(change.path)
-    return difflib.unified_diff(old, new, path if old else os.devnull, path, lineterm="")
-
-
 def _is_wanted(console: Console, *, assume_yes: bool, dry_run: bool) -> bool:
     if dry_run:
         console.print("Nothing written (--dry-run).")
@@ -147,26 +116,3 @@ def _is_wanted(console: Console, *, assume_yes: bool, dry_run: bool) -> bool:
         console.print("Nothing written: no terminal to ask on. Run again with --yes.")
         return False
     return bool(typer.confirm("Apply?"))
-
-
-def _require_writable(path: Path) -> None:
-    """Stops before a file that somebody protected; to put another in its place, that is no bar."""
-    if path.exists() and not (path.stat().st_mode & stat.S_IWUSR and os.access(path, os.W_OK)):
-        raise ProjectError(f"{shown(path)}: is read-only; nothing was written.")
-
-
-def _write(change: Change) -> None:
-    """Puts the new file in the place of the old one at once; mode and symbolic links are kept."""
-    path = change.path.resolve()
-    # Made by open(), a new file has the mode that the umask gives it.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(change.new)
-        if path.exists():
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise ProjectError(f"{shown(path)}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,181 @@
+"""Calls in a statement: finding them, and changing their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import libcst as cst
+
+from alembic_fixups.codemods.names import Names
+
+
+def expression(code: str) -> cst.BaseExpression:
+    """An expression from its source."""
+    return cst.parse_expression(code)
+
+
+def code_of(node: cst.CSTNode) -> str:
+    """The source of a node."""
+    return cst.Module([]).code_for_node(node)
+
+
+class _Finder(cst.CSTVisitor):
+    def __init__(self, wanted: Callable[[cst.Call], bool]) -> None:
+        self._wanted = wanted
+        self.found: list[cst.Call] = []
+
+    def visit_Call(self, node: cst.Call) -> None:
+        if self._wanted(node):
+            self.found.append(node)
+
+
+def calls(tree: cst.CSTNode, wanted: Callable[[cst.Call], bool]) -> list[cst.Call]:
+    """The calls in a statement that *wanted* is true for, in the order of the source."""
+    finder = _Finder(wanted)
+    tree.visit(finder)
+    return finder.found
+
+
+def calls_of(tree: cst.CSTNode, names: Names, *functions: object) -> list[cst.Call]:
+    """The calls of some functions or classes, or of classes below them, whatever they are called.
+
+    Takes where to look, the names that hold there, and the functions and classes themselves.
+    """
+    classes = tuple(one for one in functions if isinstance(one, type))
+
+    def wanted(call: cst.Call) -> bool:
+        value = names.value(call.func)
+        if any(value is one for one in functions):
+            return True
+        return isinstance(value, type) and bool(classes) and issubclass(value, classes)
+
+    return calls(tree, wanted)
+
+
+def replaced(tree: cst.Module, old: cst.CSTNode, new: cst.CSTNode) -> cst.Module:
+    """The statement with one node in the place of another."""
+    changed = tree.deep_replace(old, new)
+    assert isinstance(changed, cst.Module)
+    return changed
+
+
+def keyword(call: cst.Call, name: str) -> cst.Arg | None:
+    """The argument with that keyword, None where there is none."""
+    return next((one for one in call.args if one.keyword and one.keyword.value == name), None)
+
+
+def positional(call: cst.Call) -> list[cst.Arg]:
+    """The arguments without a keyword, up to the first ``*``."""
+    found: list[cst.Arg] = []
+    for one in call.args:
+        if one.keyword is not None or one.star:
+            break
+        found.append(one)
+    return found
+
+
+def has_stars(call: cst.Call) -> bool:
+    """Whether there are ``*`` or ``**`` arguments; the source does not say what these are."""
+    return any(one.star for one in call.args)
+
+
+def with_keyword(call: cst.Call, name: str, code: str) -> cst.Call:
+    """The call with a keyword argument: put at the end, or with another value where it is there."""
+    known = keyword(call, name)
+    if known is not None:
+        return call.with_changes(
+            args=[
+                one.with_changes(value=expression(code)) if one is known else one
+                for one in call.args
+            ]
+        )
+    made = cst.Arg(
+        expression(code),
+        keyword=cst.Name(name),
+        equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")),
+    )
+    place = next((n for n, one in enumerate(call.args) if one.star == "**"), len(call.args))
+    return _inserted(call, made, place)
+
+
+def with_positional(call: cst.Call, code: str, place: int) -> cst.Call:
+    """The call with another argument without a keyword at a place among its arguments."""
+    return _inserted(call, cst.Arg(expression(code)), place)
+
+
+def with_argument(call: cst.Call, old: cst.Arg, code: str) -> cst.Call:
+    """The call with another value for one of its arguments."""
+    return call.with_changes(
+        args=[one.with_changes(value=expression(code)) if one is old else one for one in call.args]
+    )
+
+
+def without(call: cst.Call, doomed: cst.Arg) -> cst.Call:
+    """The call without one of its arguments."""
+    args = list(call.args)
+    place = args.index(doomed)
+    if place == len(args) - 1 and place > 0:
+        # The new last one has what the old one had behind it: a comma or none, a line break.
+        args[place - 1] = args[place - 1].with_changes(
+            comma=doomed.comma, whitespace_after_arg=doomed.whitespace_after_arg
+        )
+    del args[place]
+    if args:
+        return call.with_changes(args=args)
+    return call.with_changes(args=[], whitespace_before_args=cst.SimpleWhitespace(""))
+
+
+def _inserted(call: cst.Call, made: cst.Arg, place: int) -> cst.Call:
+    args = list(call.args)
+    between = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    if len(args) > 1 and isinstance(args[0].comma, cst.Comma):
+        between = args[0].comma
+    elif args and isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
+        between = cst.Comma(whitespace_after=call.whitespace_before_args)
+    if place < len(args):
+        args.insert(place, made.with_changes(comma=between))
+    elif args:
+        last = args[-1]
+        args[-1] = last.with_changes(comma=between, whitespace_after_arg=cst.SimpleWhitespace(""))
+        args.append(
+            made.with_changes(comma=last.comma, whitespace_after_arg=last.whitespace_after_arg)
+        )
+    else:
+        args.append(made)
+    return call.with_changes(args=args)
+
+
+def strings(node: cst.CSTNode) -> Iterator[cst.SimpleString]:
+    """The string literals in an expression."""
+
+    class Finder(cst.CSTVisitor):
+        def visit_SimpleString(self, found: cst.SimpleString) -> None:
+            strings_.append(found)
+
+    strings_: list[cst.SimpleString] = []
+    node.visit(Finder())
+    yield from strings_
+
+
+def with_text(node: cst.SimpleString, text: str) -> cst.SimpleString:
+    """The literal with another text, in the same quotes."""
+    quote = node.quote
+    prefix = node.prefix
+    body = text.replace("\\", "\\\\").replace(quote[0], "\\" + quote[0]).replace("\n", "\\n")
+    if "r" in prefix.lower() and body != text:
+        return cst.SimpleString(literal(text))
+    return node.with_changes(value=f"{prefix}{quote}{body}{quote}")
+
+
+def literal(value: Any) -> str:
+    """A text or a list of texts as source, in double quotes where that needs no backslash."""
+    if isinstance(value, str):
+        shown = repr(value)
+        if shown[0] == "'" and '"' not in value:
+            inner = shown[1:-1].replace("\\'", "'")
+            return f'"{inner}"'
+        return shown
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return f"[{', '.join(map(literal, value))}]"
+    return repr(value)

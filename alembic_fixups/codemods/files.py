@@ -1,0 +1,382 @@
+"""A Python file as statements, each of which can be changed by itself.
+
+The rest of the file stays as it is byte for byte. Only a statement that a codemod looks into is
+parsed by libcst: to parse and visit whole files takes ten times as long.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import libcst as cst
+
+from alembic_fixups.codemods.layout import laid_out
+
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
+"""A line as Python counts them; ``splitlines()`` also splits at form feeds."""
+
+
+class Unclear(Exception):
+    """A place in the source that cannot be changed without guessing.
+
+    Attributes:
+        file: the file, None where the place is in none.
+        line: the line in it, from 1.
+    """
+
+    def __init__(self, reason: str, file: File | None = None, line: int = 1) -> None:
+        super().__init__(reason)
+        self.file = file
+        self.line = line
+
+
+@dataclass(eq=False)
+class Statement:
+    """A statement of a module's or of a class's body.
+
+    Attributes:
+        file: the file that it is in.
+        start, end: where it is, as offsets in the file's bytes; the same where it is new.
+        node: what it was when the file was read, None where it is new.
+        line: its line, from 1.
+        indent: the whitespace before it.
+        tree: as it is now.
+        lead: what stands before a new one: the end of the line before, and the indentation.
+        is_gone: whether it is taken out, with its line.
+    """
+
+    file: File
+    start: int
+    end: int
+    node: ast.stmt | None
+    line: int
+    indent: str
+    _tree: cst.Module | None = None
+    lead: str = ""
+    is_gone: bool = False
+
+    @property
+    def source(self) -> str:
+        """Its text when the file was read."""
+        return self.file.data[self.start : self.end].decode()
+
+    @property
+    def tree(self) -> cst.Module:
+        """The statement, as a module of its own."""
+        if self._tree is None:
+            self._tree = parsed(self.source, self.file.newline)
+        return self._tree
+
+    @tree.setter
+    def tree(self, tree: cst.Module) -> None:
+        if tree is not self._tree:
+            self.file.note(self)
+            self._tree = tree
+
+    @property
+    def code(self) -> str:
+        """Its text as it is now."""
+        return self.source if self._tree is None else self._tree.code
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that it assigns or defines."""
+        match self.node:
+            case ast.Assign(targets=targets):
+                return tuple(one.id for one in targets if isinstance(one, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                return (name,)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                return (name,)
+            case None:
+                body = self.tree.body[0]
+                if isinstance(body, cst.SimpleStatementLine) and isinstance(
+                    body.body[0], cst.Assign
+                ):
+                    named = [target.target for target in body.body[0].targets]
+                    return tuple(one.value for one in named if isinstance(one, cst.Name))
+        return ()
+
+    def drop(self) -> None:
+        """Takes it out, with its line where it has that for itself."""
+        self.file.note(self)
+        self.is_gone = True
+
+    def unclear(self, reason: str) -> Unclear:
+        """An error that names the place."""
+        return Unclear(reason, self.file, self.line)
+
+
+@dataclass(eq=False)
+class Block:
+    """The body of a module or of a class.
+
+    Attributes:
+        name: the qualified name of the class, "" for the module.
+        node: what it was when the file was read.
+        statements: those of its body, new ones included; not those of classes inside.
+    """
+
+    file: File
+    name: str
+    node: ast.Module | ast.ClassDef
+    statements: list[Statement] = field(default_factory=list)
+
+    def assigned(self, name: str) -> Statement | None:
+        """The statement that gives *name* its value, None where there is none.
+
+        Raises:
+            Unclear: there are several.
+        """
+        found = [one for one in self.statements if name in one.names]
+        if len(found) > 1:
+            raise found[1].unclear(f"{name} is assigned twice")
+        return found[0] if found else None
+
+    def insert(self, code: str, *, after: Statement | None) -> Statement:
+        """A new statement behind another one, or before all where there is none.
+
+        Raises:
+            Unclear: several statements share a line.
+        """
+        file = self.file
+        anchor = after or next((one for one in self.statements if one.node is not None), None)
+        if anchor is None:
+            raise Unclear("there is no statement to put another one beside", file, 1)
+        lead, trail = file.around(anchor)
+        if lead.strip() or (trail.strip() and not trail.lstrip().startswith(b"#")):
+            raise anchor.unclear("several statements share a line")
+        indent = lead.decode()
+        if after is not None:
+            place = anchor.end + len(trail)
+            made = Statement(file, place, place, None, anchor.line, indent, None, "\n" + indent)
+        else:
+            made = Statement(file, anchor.start, anchor.start, None, anchor.line, indent, None)
+        made._tree = parsed(code, file.newline)
+        file.note(made)
+        position = self.statements.index(after) + 1 if after is not None else 0
+        self.statements.insert(position, made)
+        file.added.append((self, made))
+        return made
+
+
+@dataclass(frozen=True)
+class State:
+    """What has been changed in a file until a moment.
+
+    Attributes:
+        trees: the statements that are touched, as they are then.
+        added: how many are new.
+        imports: what changes need.
+    """
+
+    trees: dict[int, cst.Module | None]
+    added: int
+    imports: dict[tuple[str, str], str]
+
+
+class File:
+    """A Python file.
+
+    Raises:
+        Unclear: it is no Python.
+
+    Attributes:
+        path: where it is.
+        module: the module that it was loaded as, None where it was not.
+        data: its text as UTF-8 bytes, which is what ast counts in.
+        newline: how its lines end.
+        width: how long a line may be.
+        added: the statements that are new, with where they are.
+        imports: what changes need by module and name, with what it is called here.
+        locked: why it may not be changed, None where it may.
+    """
+
+    def __init__(self, path: Path, module: ModuleType | None, width: int = 88) -> None:
+        self.path = path
+        self.module = module
+        self.width = width
+        self.original = path.read_bytes()
+        try:
+            self.encoding, _ = tokenize.detect_encoding(io.BytesIO(self.original).readline)
+            self.data = self.original.decode(self.encoding).encode()
+            self.tree = ast.parse(self.data)
+        except (SyntaxError, UnicodeDecodeError, ValueError) as error:
+            line = getattr(error, "lineno", None) or 1
+            raise Unclear(f"{type(error).__name__}: {error}", self, line) from error
+        self.lines = [0]
+        for found in _LINE.finditer(self.data):
+            self.lines.append(found.end())
+        ends = re.findall(rb"\r\n|\r|\n", self.data)
+        self.newline = max(set(ends), key=ends.count, default=b"\n").decode()
+        self.blocks: dict[str, list[Block]] = {}
+        self.added: list[tuple[Block, Statement]] = []
+        self.touched: dict[int, Statement] = {}
+        self.imports: dict[tuple[str, str], str] = {}
+        self.locked: str | None = None
+        self.module_block = self._block("", self.tree)
+
+    # What is where
+
+    def _block(self, name: str, node: ast.Module | ast.ClassDef) -> Block:
+        block = Block(self, name, node)
+        self.blocks.setdefault(name, []).append(block)
+        self._fill(block, node.body)
+        return block
+
+    def _fill(self, block: Block, body: list[ast.stmt]) -> None:
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                self._block(f"{block.name}.{node.name}".lstrip("."), node)
+                continue
+            start = self.offset(node.lineno, node.col_offset)
+            end = self.offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
+            indent = self.data[self.lines[node.lineno - 1] : start].decode()
+            block.statements.append(
+                Statement(self, start, end, node, node.lineno, indent if not indent.strip() else "")
+            )
+            for inner in _inner(node):
+                self._fill_classes(block.name, inner)
+
+    def _fill_classes(self, name: str, body: list[ast.stmt]) -> None:
+        """The classes inside of ``if``, ``try`` and ``with``."""
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                self._block(f"{name}.{node.name}".lstrip("."), node)
+            for inner in _inner(node):
+                self._fill_classes(name, inner)
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset in the bytes of a place that ast gives."""
+        return self.lines[line - 1] + column
+
+    def around(self, statement: Statement) -> tuple[bytes, bytes]:
+        """What stands before and behind a statement on its lines."""
+        first = self.data.rfind(b"\n", 0, statement.start) + 1
+        first = max(first, self.data.rfind(b"\r", 0, statement.start) + 1)
+        found = re.compile(rb"[^\r\n]*").match(self.data, statement.end)
+        return self.data[first : statement.start], found[0] if found else b""
+
+    def class_block(self, name: str) -> Block:
+        """The body of a class, by its qualified name.
+
+        Raises:
+            Unclear: there is none, or there are several.
+        """
+        found = self.blocks.get(name, [])
+        if len(found) != 1:
+            count = "more than one class" if found else "no class statement"
+            line = found[1].node.lineno if found else 1  # type: ignore[union-attr]
+            raise Unclear(f"there is {count} {name} here", self, line)
+        return found[0]
+
+    def statements(self) -> Iterator[Statement]:
+        """Every statement of the module and of its classes."""
+        for blocks in self.blocks.values():
+            for block in blocks:
+                yield from block.statements
+
+    # What has changed
+
+    def note(self, statement: Statement) -> None:
+        """Has a statement be written out.
+
+        Raises:
+            Unclear: the file may not be changed.
+        """
+        if self.locked is not None:
+            raise statement.unclear(self.locked)
+        self.touched.setdefault(id(statement), statement)
+
+    @property
+    def state(self) -> State:
+        """All that changes; `restore` takes it."""
+        trees = {key: one._tree for key, one in self.touched.items()}
+        return State(trees, len(self.added), dict(self.imports))
+
+    def restore(self, state: State) -> None:
+        """Takes back what has changed since."""
+        for key, one in list(self.touched.items()):
+            if key in state.trees:
+                one._tree = state.trees[key]
+            else:
+                one._tree = None
+                del self.touched[key]
+        for block, made in self.added[state.added :]:
+            block.statements.remove(made)
+        del self.added[state.added :]
+        self.imports = dict(state.imports)
+
+    def changed_since(self, state: State) -> list[Statement]:
+        """The statements that are others now than at *state*."""
+        return [
+            one
+            for key, one in self.touched.items()
+            if key not in state.trees or state.trees[key] is not one._tree
+        ]
+
+    @property
+    def text(self) -> str:
+        """The file as it is now."""
+        parts: list[bytes] = []
+        place = 0
+        # Of statements that were put at one place the first is the one before all others.
+        for one in sorted(self.touched.values(), key=lambda one: (one.start, one.end)):
+            if one.is_gone:
+                start, end = self._line_of(one)
+                parts.append(self.data[place:start])
+                place = end
+                continue
+            if one.node is not None and one.code == one.source:
+                continue
+            parts += [self.data[place : one.start], self._written(one).encode()]
+            place = one.end
+        return b"".join([*parts, self.data[place:]]).decode()
+
+    def _line_of(self, statement: Statement) -> tuple[int, int]:
+        """From where to where a statement is taken out: its lines, where nothing else is there."""
+        lead, trail = self.around(statement)
+        if lead.strip() or (trail.strip() and not trail.lstrip().startswith(b"#")):
+            return statement.start, statement.end
+        end = statement.end + len(trail)
+        found = re.compile(rb"\r\n|\r|\n").match(self.data, end)
+        return statement.start - len(lead), found.end() if found else end
+
+    def _written(self, statement: Statement) -> str:
+        code = statement.code.rstrip("\r\n")
+        before = None if statement.node is None else statement.source
+        text = laid_out(code, before, statement.indent, self.width).replace("\r\n", "\n")
+        if statement.node is None:
+            behind = "" if statement.lead else "\n" + statement.indent
+            text = statement.lead + text + behind
+        return text.replace("\n", self.newline)
+
+    @property
+    def encoded(self) -> bytes:
+        """The file as it is now, in its own encoding.
+
+        Raises:
+            UnicodeEncodeError: that has no such character.
+        """
+        return self.text.encode(self.encoding)
+
+
+def _inner(node: ast.stmt) -> Iterator[list[ast.stmt]]:
+    if isinstance(node, ast.If | ast.Try | ast.With):
+        for name in ("body", "orelse", "finalbody"):
+            yield getattr(node, name, [])
+        for handler in getattr(node, "handlers", []):
+            yield handler.body
+
+
+def parsed(code: str, newline: str = "\n") -> cst.Module:
+    """Source as libcst has it."""
+    config = cst.PartialParserConfig(default_newline=newline)
+    return cst.parse_module(code, config)

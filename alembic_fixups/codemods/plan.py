@@ -1,0 +1,205 @@
+"""What the codemods do to the files of a project; nothing is written."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from alembic_fixups import project as projects
+from alembic_fixups import settings
+from alembic_fixups.codemods import imports
+from alembic_fixups.codemods.files import File, Unclear
+from alembic_fixups.codemods.models import Changed, Models, Refusal
+from alembic_fixups.codemods.proof import Loaded, configured, loaded, prove
+from alembic_fixups.file_change import FileChange
+from alembic_fixups.fixups import Fixup
+from alembic_fixups.project import Project, ProjectError
+from alembic_fixups.report import Refused
+from alembic_fixups.settings import Settings, SettingsError, shown
+from alembic_fixups.target import Target, UnresolvedReference
+
+POSTGRES = 16
+"""The major version of PostgreSQL that is meant where none is named."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do.
+
+    Attributes:
+        files: the files that change.
+        changes: what changes, thing by thing.
+        refusals: what has to be done by hand.
+        untouched: how many files with models stay as they are.
+    """
+
+    files: list[FileChange]
+    changes: list[Changed]
+    refusals: list[Refusal]
+    untouched: int
+
+
+def plan(
+    project: Project,
+    *,
+    only: Collection[str] = (),
+    paths: Iterable[Path] = (),
+    major_version: int = POSTGRES,
+    advance: Callable[[str], None] = lambda _: None,
+) -> Plan:
+    """Finds out what changes.
+
+    Takes the project; the fixups whose codemods run, all that are on where none is named; the files
+    and folders that may be changed; and what is told of every step.
+
+    Raises:
+        ProjectError: the models cannot be loaded, or what would be written is not what is meant.
+        SettingsError: the settings are no good, or a fixup is named that is not on.
+    """
+    chosen = settings.load(settings.path_for(project.config))
+    _require_on(only, chosen, project)
+    advance("models")
+    originals = projects.models(project)
+    warned, mappers = configured()
+    target = Target(originals)
+    models = Models(target, _is_own, tuple(path.resolve() for path in paths), width_of)
+    try:
+        for fixup, own in chosen.active:
+            wanted = fixup.rewrite(target, own, major_version)
+            module = codemod_of(fixup)
+            if module is not None and (not only or fixup.name in only):
+                advance(fixup.name)
+                module.codemod(models, wanted, own)
+    except SettingsError as error:
+        raise SettingsError(settings.located(error, chosen.path)) from error
+    except (UnresolvedReference, Refused) as error:
+        raise ProjectError(str(error)) from error
+    files = _written(models)
+    if files:
+        advance("proof")
+        before = loaded(originals, target, warned, mappers)
+        after = prove(project, {one.path: one.new for one in files}, major_version)
+        _require_same(before, after, files)
+    touched = {one.path for one in files}
+    untouched = sum(path not in touched for path in models.files)
+    refusals = sorted(models.refusals, key=lambda one: (str(one.path), one.line, one.reason))
+    return Plan(files, models.changes, refusals, untouched)
+
+
+def codemod_of(fixup: Fixup) -> ModuleType | None:
+    """The module with a fixup's codemod, None where it has none."""
+    folder = fixup.rewrite.__module__.rpartition(".")[0]
+    name = f"{folder}.codemod"
+    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+
+
+def _require_on(only: Collection[str], chosen: Settings, project: Project) -> None:
+    on = [fixup.name for fixup, _ in chosen.active]
+    with_codemod = [fixup.name for fixup, _ in chosen.active if codemod_of(fixup) is not None]
+    if not with_codemod:
+        raise ProjectError(
+            f"No fixup with a codemod is on in {shown(project.settings_path)}; "
+            "`alembic-fixups init` proposes what it can infer."
+        )
+    for name in only:
+        if name not in with_codemod:
+            what = "has no codemod" if name in on else "is not on"
+            raise ProjectError(
+                f"--fixup {name}: {what} in {shown(project.settings_path)}; "
+                f"there is {', '.join(with_codemod)}"
+            )
+
+
+def _is_own(name: str) -> bool:
+    return not projects._is_installed(str(Path(name).resolve()))
+
+
+def _written(models: Models) -> list[FileChange]:
+    """The files that are others now, with their imports put right."""
+    found: list[FileChange] = []
+    for path, file in sorted(models.files.items()):
+        if not file.touched:
+            continue
+        imports.settle(file, _imported_elsewhere(file, models))
+        try:
+            new = file.encoded
+        except UnicodeEncodeError as error:
+            raise ProjectError(f"{shown(path)}: cannot be encoded: {error}") from error
+        if new != file.original:
+            found.append(FileChange(path, file.original, new))
+    return found
+
+
+def _imported_elsewhere(file: File, models: Models) -> set[str]:
+    """The names that other files of the project import from this one."""
+    if file.module is None:
+        return set()
+    last = file.module.__name__.rpartition(".")[2]
+    if file.path.name == "__init__.py":
+        return set(vars(file.module))
+    pattern = re.compile(
+        rf"from\s+[\w.]*\b{re.escape(last)}\s+import\s+(\([^)]*\)|[^\n]*)".encode()
+    )
+    found: set[str] = set()
+    for path in models.modules:
+        if path != file.path:
+            for names in pattern.findall(path.read_bytes()):
+                found |= set(re.findall(r"\w+", names.decode(errors="replace")))
+                if b"*" in names:
+                    found |= set(vars(file.module))
+    return found
+
+
+def _require_same(before: Loaded, after: Loaded, files: list[FileChange]) -> None:
+    """Stops where the rewritten files do not make what the fixups make of the models."""
+    changed = ", ".join(shown(one.path) for one in files)
+    if after.error:
+        problem = after.error
+    elif after.mappers and not before.mappers:
+        problem = f"the mappers could not be configured any more: {after.mappers}"
+    elif new := [one for one in after.warnings if one not in before.warnings]:
+        problem = "SQLAlchemy would warn: " + "\n".join(new)
+    elif before.wanted != after.wanted:
+        problem = "\n".join(_differences(before, after))
+    else:
+        return
+    raise ProjectError(
+        f"The rewritten models are not what the fixups make of them, so nothing is written. "
+        f"Changed would be {changed}.\n{problem}"
+    )
+
+
+def _differences(before: Loaded, after: Loaded) -> Iterable[str]:
+    for key in sorted(before.wanted.keys() | after.wanted.keys()):
+        old, new = before.wanted.get(key, []), after.wanted.get(key, [])
+        yield from (f"{key}: - {line}" for line in old if line not in new)
+        yield from (f"{key}: + {line}" for line in new if line not in old)
+
+
+@cache
+def width_of(path: Path) -> int:
+    """How long a line may be, as the pyproject.toml above a file tells ruff or black; 88 else."""
+    for folder in path.parents:
+        file = folder / "pyproject.toml"
+        if not file.is_file():
+            continue
+        try:
+            tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+        except (OSError, ValueError):
+            break
+        for name in ("ruff", "black"):
+            width = tool.get(name, {}).get("line-length")
+            if isinstance(width, int):
+                return width
+        break
+    return 88
+
+
+__all__ = ["Plan", "Unclear", "plan"]
