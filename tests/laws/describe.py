@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
@@ -16,22 +17,26 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 
-def describe(metadata: MetaData, *, complete: bool = True) -> dict[str, Any]:
+def describe(
+    metadata: MetaData, *, complete: bool = True, types: Callable[[Any], str] = repr
+) -> dict[str, Any]:
     """Every table with all that makes a difference to the database, in an order that is fixed.
 
-    Models that are not *complete* have references that SQLAlchemy cannot resolve.
+    Models that are not *complete* have references that SQLAlchemy cannot resolve. *types* says what
+    a type is described by: by ``str`` an Enum that is no native one is the VARCHAR that it is to
+    the database.
     """
-    return {key: _table(table, complete) for key, table in sorted(metadata.tables.items())}
+    return {key: _table(table, complete, types) for key, table in sorted(metadata.tables.items())}
 
 
-def _table(table: Table, complete: bool) -> dict[str, Any]:
+def _table(table: Table, complete: bool, types: Callable[[Any], str]) -> dict[str, Any]:
     dialect = postgresql.dialect()
     return {
         "columns": [
             (
                 column.name,
                 column.key,
-                repr(column.type),
+                types(column.type),
                 column.nullable,
                 str(column.server_default),
             )
