@@ -91,6 +91,10 @@ def downgrade() -> None:
 '''
 
 
+HEAD = "from sqlalchemy import *\nfrom sqlalchemy.dialects import postgresql\n"
+"""What every model file begins with."""
+
+
 @dataclass
 class Project:
     """An Alembic project: its folder, its database, and what a user does with them."""
@@ -112,10 +116,7 @@ class Project:
 
     def models(self, source: str) -> None:
         """Takes *source* for the model file from here on."""
-        (self.folder / "models.py").write_text(
-            "from sqlalchemy import *\nfrom sqlalchemy.dialects import postgresql\n"
-            + textwrap.dedent(source)
-        )
+        (self.folder / "models.py").write_text(HEAD + textwrap.dedent(source))
 
     def settings(self, toml: str) -> None:
         """Takes *toml* for pyproject.toml from here on."""

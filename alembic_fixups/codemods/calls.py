@@ -53,11 +53,43 @@ def calls_of(tree: cst.CSTNode, names: Names, *functions: object) -> list[cst.Ca
     return calls(tree, wanted)
 
 
+class _Replacement(cst.CSTTransformer):
+    """libcst makes every node anew that it visits: here those alone that the change is in."""
+
+    def __init__(self, above: set[int], old: cst.CSTNode, new: cst.CSTNode) -> None:
+        super().__init__()
+        self._above = above
+        self._old = old
+        self._new = new
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        return id(node) in self._above
+
+    def on_leave(self, original_node: cst.CSTNode, updated_node: Any) -> Any:
+        return self._new if original_node is self._old else updated_node
+
+
 def replaced(tree: cst.Module, old: cst.CSTNode, new: cst.CSTNode) -> cst.Module:
-    """The statement with one node in the place of another."""
-    changed = tree.deep_replace(old, new)
+    """The statement with one node in the place of another; all others are the same objects.
+
+    Raises:
+        LookupError: the statement has no such node.
+    """
+    changed = tree.visit(_Replacement(set(map(id, _above(tree, old))), old, new))
     assert isinstance(changed, cst.Module)
     return changed
+
+
+def _above(node: cst.CSTNode, wanted: cst.CSTNode) -> list[cst.CSTNode]:
+    """The nodes that *wanted* is in, from the innermost out."""
+    pending = [(node, [node])]
+    while pending:
+        one, path = pending.pop()
+        for child in one.children:
+            if child is wanted:
+                return path[::-1]
+            pending.append((child, [*path, child]))
+    raise LookupError("the statement has no such node")
 
 
 def keyword(call: cst.Call, name: str) -> cst.Arg | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic_fixups.codemods.plan import Plan, plan
+from alembic_fixups.codemods.plan import BROKEN, Plan, plan
 from alembic_fixups.file_change import require_writable, show, write
 from alembic_fixups.project import Project, ProjectError, quiet
 from alembic_fixups.settings import shown
@@ -50,8 +50,8 @@ class Request:
 def run(project: Project, console: Console, errors: Console, request: Request) -> int:
     """Rewrites the files or shows what would be done.
 
-    Gives the exit code: 1 where *check* finds something to change, or *strict* something that has
-    to be done by hand; 0 otherwise.
+    Gives the exit code: 2 where a file cannot be read, 1 where *check* finds something to change or
+    *strict* something that has to be done by hand, 0 otherwise.
 
     Raises:
         ProjectError: the models cannot be loaded, or a file not be read or written.
@@ -78,6 +78,8 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
         console.out(json.dumps(_document(planned), indent=2), highlight=False)
     else:
         _print(planned, console, request)
+    if any(one.fixup == BROKEN for one in planned.refusals):
+        return 2
     failed = (request.check and planned.files) or (request.strict and planned.refusals)
     return int(bool(failed))
 

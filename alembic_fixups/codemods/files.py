@@ -10,8 +10,9 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 
@@ -76,8 +77,9 @@ class Statement:
 
     @tree.setter
     def tree(self, tree: cst.Module) -> None:
-        if tree is not self._tree:
-            self.file.note(self)
+        was = self._tree
+        if tree is not was:
+            self.file.note(self, lambda: setattr(self, "_tree", was))
             self._tree = tree
 
     @property
@@ -85,7 +87,7 @@ class Statement:
         """Its text as it is now."""
         return self.source if self._tree is None else self._tree.code
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names that it assigns or defines."""
         match self.node:
@@ -106,7 +108,7 @@ class Statement:
 
     def drop(self) -> None:
         """Takes it out, with its line where it has that for itself."""
-        self.file.note(self)
+        self.file.note(self, lambda: setattr(self, "is_gone", False))
         self.is_gone = True
 
     def unclear(self, reason: str) -> Unclear:
@@ -135,10 +137,18 @@ class Block:
         Raises:
             Unclear: there are several.
         """
-        found = [one for one in self.statements if name in one.names]
+        found = self._by_name.get(name, [])
         if len(found) > 1:
             raise found[1].unclear(f"{name} is assigned twice")
         return found[0] if found else None
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Statement]]:
+        found: dict[str, list[Statement]] = {}
+        for statement in self.statements:
+            for name in statement.names:
+                found.setdefault(name, []).append(statement)
+        return found
 
     def insert(self, code: str, *, after: Statement | None) -> Statement:
         """A new statement behind another one, or before all where there is none.
@@ -160,26 +170,20 @@ class Block:
         else:
             made = Statement(file, anchor.start, anchor.start, None, anchor.line, indent, None)
         made._tree = parsed(code, file.newline)
-        file.note(made)
+        file.note(made, lambda: self._remove(made))
         position = self.statements.index(after) + 1 if after is not None else 0
         self.statements.insert(position, made)
-        file.added.append((self, made))
+        self.__dict__.pop("_by_name", None)
         return made
 
+    def _remove(self, made: Statement) -> None:
+        self.statements.remove(made)
+        self.__dict__.pop("_by_name", None)
+        del self.file.touched[id(made)]
 
-@dataclass(frozen=True)
-class State:
-    """What has been changed in a file until a moment.
 
-    Attributes:
-        trees: the statements that are touched, as they are then.
-        added: how many are new.
-        imports: what changes need.
-    """
-
-    trees: dict[int, cst.Module | None]
-    added: int
-    imports: dict[tuple[str, str], str]
+Journal = list[tuple[Statement | None, Callable[[], None]]]
+"""What has been changed, one step after another: the statement, and what takes the step back."""
 
 
 class File:
@@ -194,15 +198,19 @@ class File:
         data: its text as UTF-8 bytes, which is what ast counts in.
         newline: how its lines end.
         width: how long a line may be.
-        added: the statements that are new, with where they are.
+        touched: the statements that may be others now, by their ``id()``.
+        journal: all that has been changed, shared with other files.
         imports: what changes need by module and name, with what it is called here.
         locked: why it may not be changed, None where it may.
     """
 
-    def __init__(self, path: Path, module: ModuleType | None, width: int = 88) -> None:
+    def __init__(
+        self, path: Path, module: ModuleType | None, width: int = 88, journal: Journal | None = None
+    ) -> None:
         self.path = path
         self.module = module
         self.width = width
+        self.journal: Journal = [] if journal is None else journal
         self.original = path.read_bytes()
         try:
             self.encoding, _ = tokenize.detect_encoding(io.BytesIO(self.original).readline)
@@ -217,7 +225,6 @@ class File:
         ends = re.findall(rb"\r\n|\r|\n", self.data)
         self.newline = max(set(ends), key=ends.count, default=b"\n").decode()
         self.blocks: dict[str, list[Block]] = {}
-        self.added: list[tuple[Block, Statement]] = []
         self.touched: dict[int, Statement] = {}
         self.imports: dict[tuple[str, str], str] = {}
         self.locked: str | None = None
@@ -285,8 +292,8 @@ class File:
 
     # What has changed
 
-    def note(self, statement: Statement) -> None:
-        """Has a statement be written out.
+    def note(self, statement: Statement, undo: Callable[[], None]) -> None:
+        """Has a statement be written out; takes what makes it as it was.
 
         Raises:
             Unclear: the file may not be changed.
@@ -294,33 +301,14 @@ class File:
         if self.locked is not None:
             raise statement.unclear(self.locked)
         self.touched.setdefault(id(statement), statement)
+        self.journal.append((statement, undo))
 
-    @property
-    def state(self) -> State:
-        """All that changes; `restore` takes it."""
-        trees = {key: one._tree for key, one in self.touched.items()}
-        return State(trees, len(self.added), dict(self.imports))
-
-    def restore(self, state: State) -> None:
-        """Takes back what has changed since."""
-        for key, one in list(self.touched.items()):
-            if key in state.trees:
-                one._tree = state.trees[key]
-            else:
-                one._tree = None
-                del self.touched[key]
-        for block, made in self.added[state.added :]:
-            block.statements.remove(made)
-        del self.added[state.added :]
-        self.imports = dict(state.imports)
-
-    def changed_since(self, state: State) -> list[Statement]:
-        """The statements that are others now than at *state*."""
-        return [
-            one
-            for key, one in self.touched.items()
-            if key not in state.trees or state.trees[key] is not one._tree
-        ]
+    def require(self, module: str, name: str, alias: str) -> None:
+        """Has a name be imported under an alias, if anything is called so in the end."""
+        key = (module, name)
+        if key not in self.imports:
+            self.imports[key] = alias
+            self.journal.append((None, partial(self.imports.__delitem__, key)))
 
     @property
     def text(self) -> str:

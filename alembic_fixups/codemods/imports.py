@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from types import ModuleType
 
 import libcst as cst
@@ -12,6 +12,8 @@ import libcst as cst
 from alembic_fixups.codemods import calls
 from alembic_fixups.codemods.files import File, Statement
 from alembic_fixups.codemods.names import MISSING, Names
+
+_WORD = re.compile(r"[^\W\d]\w*")
 
 _FACADE = re.compile(r"\b(\w+)\.(?:Column|ForeignKey|relationship|Table|mapped_column)\b")
 """``db.Column``: an object of the project's that hands on what SQLAlchemy has."""
@@ -40,26 +42,47 @@ def name_for(file: File, wanted: object, module: str, name: str) -> str:
         if file.imports.get((module, name)) == alias:
             return alias
         alias = f"SA{alias}" if module.startswith("sqlalchemy") else f"_{alias}"
-    file.imports[module, name] = alias
+    file.require(module, name, alias)
     return alias
 
 
-def settle(file: File, used_elsewhere: Iterable[str] = ()) -> None:
+def settle(file: File, used_elsewhere: Callable[[], set[str]]) -> None:
     """Adds the imports that changes asked for and takes out those that nothing needs any more.
 
-    Takes the names that other files import from this one.
+    Takes what gives the names that other files import from this one.
     """
-    after = ast.parse(file.text)
-    was, now = _used(file.tree), _used(after)
+    was, now = _words_of(file, before=True), _words_of(file, before=False)
     for (module, name), alias in sorted(file.imports.items()):
         if alias in now:
             _add(file, module, name, alias)
-    kept = {*used_elsewhere, *_exported(file.tree)}
-    gone = was - now - kept
+    imported = [
+        one for one in file.statements() if isinstance(one.node, ast.Import | ast.ImportFrom)
+    ]
+    bound = {name for one in imported for name in _names(one.node)}
+    gone = (was - now) & bound
+    if not gone:
+        return
+    gone -= _used(ast.parse(file.text)) | _exported(file.tree)
     if gone:
-        for statement in file.statements():
-            if isinstance(statement.node, ast.Import | ast.ImportFrom):
-                _remove(statement, gone)
+        gone -= used_elsewhere()
+    for statement in imported if gone else ():
+        _remove(statement, gone)
+
+
+def _words_of(file: File, *, before: bool) -> set[str]:
+    """The words in the statements that have been changed, as they were or as they are."""
+    found: set[str] = set()
+    for one in file.touched.values():
+        if one.node is None and before:
+            continue
+        found |= set(_WORD.findall(one.source if before else one.code))
+    return found
+
+
+def _names(node: ast.stmt | None) -> set[str]:
+    """The names that an import gives."""
+    assert isinstance(node, ast.Import | ast.ImportFrom)
+    return {one.asname or one.name.partition(".")[0] for one in node.names}
 
 
 def _used(tree: ast.AST) -> set[str]:
@@ -73,10 +96,19 @@ def _used(tree: ast.AST) -> set[str]:
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and id(node) not in docstrings
-            and len(node.value) < 200
+            and _is_expression(node.value)
         ):
-            found |= set(re.findall(r"[^\W\d]\w*", node.value))
+            found |= set(_WORD.findall(node.value))
     return found
+
+
+def _is_expression(text: str) -> bool:
+    """Whether a text may be an annotation."""
+    try:
+        ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _exported(tree: ast.Module) -> set[str]:

@@ -6,7 +6,7 @@ import ast
 import inspect
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,17 +16,21 @@ from typing import Any
 
 import libcst as cst
 from sqlalchemy import Column, Table
-from sqlalchemy.orm import Mapper, QueryableAttribute, RelationshipProperty, mapped_column
+from sqlalchemy.orm import (
+    ColumnProperty,
+    Mapper,
+    QueryableAttribute,
+    RelationshipProperty,
+    mapped_column,
+)
 from sqlalchemy.orm.mapper import _all_registries
 from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.codemods import calls, table_args
-from alembic_fixups.codemods.files import Block, File, State, Statement, Unclear
+from alembic_fixups.codemods.files import Block, File, Journal, Statement, Unclear
 from alembic_fixups.codemods.imports import name_for
 from alembic_fixups.codemods.names import Names
 from alembic_fixups.target import TableKey, Target
-
-_UNTOUCHED = State({}, 0, {})
 
 
 @dataclass(frozen=True)
@@ -244,6 +248,8 @@ class Models:
         target: the metadata that the fixups have rewritten; its ``original()`` is the models'.
         paths: the files and folders that may be changed; everywhere where there are none.
         width_of: how long a line of a file may be.
+        limit: how many changes are made at most, None for all.
+        barred: changes that are not made, by fixup and title, with the reason.
         changes: what has been done.
         refusals: what has to be done by hand.
     """
@@ -252,31 +258,37 @@ class Models:
     is_own: Callable[[str], bool]
     paths: tuple[Path, ...] = ()
     width_of: Callable[[Path], int] = lambda _: 88
+    limit: int | None = None
+    barred: Mapping[tuple[str, str], str] = field(default_factory=dict)
     changes: list[Changed] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     files: dict[Path, File] = field(default_factory=dict)
+    journal: Journal = field(default_factory=list)
+    _bodies: dict[type, type] = field(default_factory=dict)
 
     @contextmanager
     def change(self, fixup: str, title: str) -> Iterator[None]:
         """All that is changed inside is one thing: it is done whole, or refused and not at all."""
-        before = {path: file.state for path, file in self.files.items()}
+        begin = len(self.journal)
         try:
             yield
+            changed = [one for one, _ in self.journal[begin:] if one is not None]
+            if changed and (fixup, title) in self.barred:
+                raise changed[0].unclear(self.barred[fixup, title])
         except Unclear as error:
-            for path, file in self.files.items():
-                if path in before:
-                    file.restore(before[path])
-                elif file.touched:
-                    file.restore(_UNTOUCHED)
+            self._undo(begin)
             self.refuse(fixup, error, title)
             return
-        places = [
-            (path, one.line)
-            for path, file in self.files.items()
-            for one in file.changed_since(before.get(path, _UNTOUCHED))
-        ]
-        if places:
-            self.changes.append(Changed(fixup, title, tuple(sorted(set(places)))))
+        if self.limit is not None and len(self.changes) >= self.limit:
+            self._undo(begin)
+        elif changed:
+            places = {(one.file.path, one.line) for one in changed}
+            self.changes.append(Changed(fixup, title, tuple(sorted(places))))
+
+    def _undo(self, begin: int) -> None:
+        """Takes back what has been done since the journal was that long."""
+        while len(self.journal) > begin:
+            self.journal.pop()[1]()
 
     def refuse(self, fixup: str, error: Unclear, title: str = "") -> None:
         """Notes something that has to be done by hand."""
@@ -304,9 +316,8 @@ class Models:
         Raises:
             Unclear: it is no Python.
         """
-        path = path.resolve()
         if path not in self.files:
-            made = File(path, self.modules.get(path), self.width_of(path))
+            made = File(path, self.modules.get(path), self.width_of(path), self.journal)
             if self.paths and not any(path.is_relative_to(one) for one in self.paths):
                 made.locked = "this file is not among those to change"
             self.files[path] = made
@@ -318,11 +329,15 @@ class Models:
         Raises:
             Unclear: it is in none of the project's.
         """
-        module = sys.modules.get(class_.__module__)
-        name = getattr(module, "__file__", None)
-        if not isinstance(name, str) or Path(name).resolve() not in self.modules:
+        path = self._paths.get(class_.__module__)
+        if path is None:
             raise Unclear(f"{class_.__module__}.{class_.__qualname__} is not the project's own")
-        return self.file(Path(name))
+        return self.file(path)
+
+    @cached_property
+    def _paths(self) -> dict[str, Path]:
+        """The files of the project's modules, by the modules' names."""
+        return {module.__name__: path for path, module in self.modules.items()}
 
     # Tables
 
@@ -446,24 +461,35 @@ class Models:
                 place.line,
             )
         class_, block, attribute, statement = found
-        columns = self._by_place[id(statement)]
-        local = _locals(statement.node)
-        names = Names(block.file.module, _plain_class(class_), local)
+        columns = self._columns_at(class_, attribute, statement) | {(key, name)}
+        names = self._names_in(class_, block, statement)
         return ColumnPlace(statement, names, attribute, block, tuple(sorted(columns)))
 
-    @cached_property
-    def _by_place(self) -> dict[int, set[tuple[TableKey, str]]]:
-        """The columns that each statement makes, by its ``id()``."""
-        found: dict[int, set[tuple[TableKey, str]]] = defaultdict(set)
-        for key, table in self.target.tables.items():
-            for column in self.target.original(table).c:
-                try:
-                    place = self._place_of(key, column)
-                except Unclear:
-                    continue
-                if place is not None:
-                    found[id(place[3])].add((key, column.name))
+    def _names_in(self, class_: type, block: Block, statement: Statement) -> Names:
+        if class_ not in self._bodies:
+            self._bodies[class_] = _plain_class(class_)
+        return Names(block.file.module, self._bodies[class_], _locals(statement.node))
+
+    def _columns_at(
+        self, class_: type, attribute: str, statement: Statement
+    ) -> set[tuple[TableKey, str]]:
+        """The columns that a statement makes in a class's body: those of its subclasses as well."""
+        found: set[tuple[TableKey, str]] = set()
+        for key, mapper in self._mapped:
+            if class_ not in mapper.class_.__mro__ or attribute not in mapper._props:
+                continue
+            place = self.attribute(mapper.class_, attribute)
+            if place is None or place[2] is not statement:
+                continue
+            given = mapper._props[attribute]
+            columns = given.columns if isinstance(given, ColumnProperty) else ()
+            table = self.original(key)
+            found |= {(key, one.name) for one in columns if one.table is table}
         return found
+
+    @cached_property
+    def _mapped(self) -> list[tuple[TableKey, Mapper[Any]]]:
+        return [(key, one) for key in self.target.tables for one in self.mappers_of(key)]
 
     def _place_of(
         self, key: TableKey, column: Column[Any]
@@ -484,11 +510,10 @@ class Models:
             Unclear: it is in a file of the project's that cannot be changed.
         """
         for base in class_.__mro__:
-            module = sys.modules.get(base.__module__)
-            path = getattr(module, "__file__", None)
-            if not isinstance(path, str) or Path(path).resolve() not in self.modules:
+            path = self._paths.get(base.__module__)
+            if path is None:
                 continue
-            file = self.file(Path(path))
+            file = self.file(path)
             if not file.blocks.get(base.__qualname__):
                 continue
             block = file.class_block(base.__qualname__)
@@ -513,7 +538,7 @@ class Models:
                 _line_of(class_),
             )
         owner, block, statement = found
-        names = Names(block.file.module, _plain_class(owner), _locals(statement.node))
+        names = self._names_in(owner, block, statement)
         return RelationshipPlace(statement, names, owner, block)
 
 

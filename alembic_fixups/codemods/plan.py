@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
 from alembic_fixups import project as projects
 from alembic_fixups import settings
 from alembic_fixups.codemods import imports
-from alembic_fixups.codemods.files import File, Unclear
+from alembic_fixups.codemods.files import File
 from alembic_fixups.codemods.models import Changed, Models, Refusal
 from alembic_fixups.codemods.proof import Loaded, configured, loaded, prove
 from alembic_fixups.file_change import FileChange
@@ -24,6 +26,9 @@ from alembic_fixups.project import Project, ProjectError
 from alembic_fixups.report import Refused
 from alembic_fixups.settings import Settings, SettingsError, shown
 from alembic_fixups.target import Target, UnresolvedReference
+
+BROKEN = "python"
+"""Stands in the place of a fixup's name for files that Python cannot read."""
 
 POSTGRES = 16
 """The major version of PostgreSQL that is meant where none is named."""
@@ -60,7 +65,7 @@ def plan(
     and folders that may be changed; and what is told of every step.
 
     Raises:
-        ProjectError: the models cannot be loaded, or what would be written is not what is meant.
+        ProjectError: the models cannot be loaded.
         SettingsError: the settings are no good, or a fixup is named that is not on.
     """
     chosen = settings.load(settings.path_for(project.config))
@@ -68,11 +73,53 @@ def plan(
     advance("models")
     originals = projects.models(project)
     warned, mappers = configured()
-    target = Target(originals)
-    models = Models(target, _is_own, tuple(path.resolve() for path in paths), width_of)
+    within = tuple(path.resolve() for path in paths)
+
+    def attempt(limit: int | None = None) -> _Attempt:
+        target = Target(originals)
+        models = Models(target, _is_own, within, width_of, limit=limit, barred=barred)
+        _rewrite(models, chosen, only, major_version, advance)
+        files = _written(models)
+        if not files:
+            return _Attempt(models, [], "")
+        advance("proof")
+        before = loaded(target, warned, mappers)
+        after = prove(project, {one.path: one.new for one in files}, major_version)
+        return _Attempt(models, files, _problem(before, after))
+
+    barred: dict[tuple[str, str], str] = {}
+    made = attempt()
+    while made.problem:
+        culprit, problem = _culprit(made, attempt)
+        barred[culprit.fixup, culprit.title] = problem
+        made = attempt()
+    touched = {one.path for one in made.files}
+    untouched = sum(path not in touched for path in made.models.files)
+    found = [*made.models.refusals, *_unread(made.models)]
+    refusals = sorted(found, key=lambda one: (str(one.path), one.line, one.reason))
+    return Plan(made.files, made.models.changes, refusals, untouched)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """Files as they would be written, and why they may not be, "" where they may."""
+
+    models: Models
+    files: list[FileChange]
+    problem: str
+
+
+def _rewrite(
+    models: Models,
+    chosen: Settings,
+    only: Collection[str],
+    major_version: int,
+    advance: Callable[[str], None],
+) -> None:
+    """Rewrites the models in memory and their source, one fixup after the other."""
     try:
         for fixup, own in chosen.active:
-            wanted = fixup.rewrite(target, own, major_version)
+            wanted = fixup.rewrite(models.target, own, major_version)
             module = codemod_of(fixup)
             if module is not None and (not only or fixup.name in only):
                 advance(fixup.name)
@@ -81,16 +128,39 @@ def plan(
         raise SettingsError(settings.located(error, chosen.path)) from error
     except (UnresolvedReference, Refused) as error:
         raise ProjectError(str(error)) from error
-    files = _written(models)
-    if files:
-        advance("proof")
-        before = loaded(originals, target, warned, mappers)
-        after = prove(project, {one.path: one.new for one in files}, major_version)
-        _require_same(before, after, files)
-    touched = {one.path for one in files}
-    untouched = sum(path not in touched for path in models.files)
-    refusals = sorted(models.refusals, key=lambda one: (str(one.path), one.line, one.reason))
-    return Plan(files, models.changes, refusals, untouched)
+
+
+def _culprit(made: _Attempt, attempt: Callable[[int], _Attempt]) -> tuple[Changed, str]:
+    """The first change after which the models are no longer what they are meant to be, and why."""
+    good, bad, problem = 0, len(made.models.changes), made.problem
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        tried = attempt(middle)
+        if tried.problem:
+            bad, problem = middle, tried.problem
+        else:
+            good = middle
+    return made.models.changes[bad - 1], problem
+
+
+def _unread(models: Models) -> Iterator[Refusal]:
+    """Files with models, beside the others, that Alembic does not load or Python cannot read."""
+    folders = {path.parent for path, file in models.files.items() if file.module is not None}
+    found: set[Path] = set()
+    for root in models.paths or folders:
+        found |= {root} if root.is_file() else set(root.glob("**/*.py" if models.paths else "*.py"))
+    for path in sorted(found - models.modules.keys()):
+        data = path.read_bytes()
+        if not any(word in data for word in (b"__tablename__", b"ForeignKey(", b"table=True")):
+            continue
+        try:
+            ast.parse(data)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None) or 1
+            yield Refusal(path, line, BROKEN, f"{type(error).__name__}: {error}")
+        else:
+            reason = "env.py does not load this file, so nothing is known of its models"
+            yield Refusal(path, 1, "alembic", reason)
 
 
 def codemod_of(fixup: Fixup) -> ModuleType | None:
@@ -127,7 +197,7 @@ def _written(models: Models) -> list[FileChange]:
     for path, file in sorted(models.files.items()):
         if not file.touched:
             continue
-        imports.settle(file, _imported_elsewhere(file, models))
+        imports.settle(file, partial(_imported_elsewhere, file, models))
         try:
             new = file.encoded
         except UnicodeEncodeError as error:
@@ -157,26 +227,21 @@ def _imported_elsewhere(file: File, models: Models) -> set[str]:
     return found
 
 
-def _require_same(before: Loaded, after: Loaded, files: list[FileChange]) -> None:
-    """Stops where the rewritten files do not make what the fixups make of the models."""
-    changed = ", ".join(shown(one.path) for one in files)
+def _problem(before: Loaded, after: Loaded) -> str:
+    """Why the rewritten files do not make what the fixups make of the models; "" where they do."""
     if after.error:
-        problem = after.error
-    elif after.mappers and not before.mappers:
-        problem = f"the mappers could not be configured any more: {after.mappers}"
-    elif new := [one for one in after.warnings if one not in before.warnings]:
-        problem = "SQLAlchemy would warn: " + "\n".join(new)
-    elif before.wanted != after.wanted:
-        problem = "\n".join(_differences(before, after))
-    else:
-        return
-    raise ProjectError(
-        f"The rewritten models are not what the fixups make of them, so nothing is written. "
-        f"Changed would be {changed}.\n{problem}"
-    )
+        return after.error
+    if after.mappers and not before.mappers:
+        return f"the mappers could not be configured any more: {after.mappers}"
+    new = [one for one in after.warnings if one not in before.warnings]
+    if new:
+        return f"SQLAlchemy would warn: {new[0]}"
+    if before.wanted != after.wanted:
+        return "the models would differ: " + "; ".join(islice(_differences(before, after), 4))
+    return ""
 
 
-def _differences(before: Loaded, after: Loaded) -> Iterable[str]:
+def _differences(before: Loaded, after: Loaded) -> Iterator[str]:
     for key in sorted(before.wanted.keys() | after.wanted.keys()):
         old, new = before.wanted.get(key, []), after.wanted.get(key, [])
         yield from (f"{key}: - {line}" for line in old if line not in new)
@@ -200,6 +265,3 @@ def width_of(path: Path) -> int:
                 return width
         break
     return 88
-
-
-__all__ = ["Plan", "Unclear", "plan"]

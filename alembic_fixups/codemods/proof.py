@@ -40,14 +40,12 @@ class Loaded:
     """Models as they are loaded.
 
     Attributes:
-        models: what would make each table as the models have it.
-        wanted: the same as the fixups rewrite it.
+        wanted: what would make each table as the fixups rewrite it.
         warnings: what SQLAlchemy warns of as it configures the mappers.
         mappers: the error that it ends with, "" for none.
         error: why the models cannot be loaded, "" where they can.
     """
 
-    models: Statements = field(default_factory=dict)
     wanted: Statements = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     mappers: str = ""
@@ -88,13 +86,11 @@ def _statements(table: Table) -> list[str]:
     return [line for line in [*lines, f"COMMENT {table.comment or ''}"] if line]
 
 
-def loaded(
-    originals: Iterable[MetaData], target: Target, warned: list[str], mappers: str
-) -> Loaded:
-    """What can be compared of models and of what the fixups have made of them."""
+def loaded(target: Target, warned: list[str], mappers: str) -> Loaded:
+    """What can be compared of what the fixups have made of models."""
     metadata = target.metadata
     wanted = metadata if isinstance(metadata, list) else [metadata]
-    return Loaded(statements(list(originals)), statements(wanted), warned, mappers)
+    return Loaded(statements(wanted), warned, mappers)
 
 
 def rewritten(metadatas: list[MetaData], chosen: Settings, major_version: int) -> Target:
@@ -152,7 +148,7 @@ def _load(request: dict[str, Any]) -> Loaded:
         target = rewritten(metadatas, chosen, request["version"])
     except (CommandError, ProjectError, Refused, SettingsError, UnresolvedReference) as error:
         return Loaded(error=str(error))
-    return loaded(metadatas, target, warned, mappers)
+    return loaded(target, warned, mappers)
 
 
 def _overlay(files: Mapping[str, bytes]) -> None:

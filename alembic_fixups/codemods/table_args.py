@@ -200,11 +200,12 @@ def _with_options(statement: Statement, value: cst.Dict, options: dict[str, str]
                 ]
             )
             continue
-        made = _with_entry(made, key, code)
+        made = with_entry(made, key, code)
     return made
 
 
-def _with_entry(value: cst.Dict, key: str, code: str) -> cst.Dict:
+def with_entry(value: cst.Dict, key: str, code: str) -> cst.Dict:
+    """The dict with another entry before those that it has."""
     made = cst.DictElement(calls.expression(calls.literal(key)), calls.expression(code))
     items = list(value.elements)
     if not items:
@@ -218,4 +219,4 @@ def _with_entry(value: cst.Dict, key: str, code: str) -> cst.Dict:
     return value.with_changes(elements=[made.with_changes(comma=between), *items])
 
 
-__all__ = ["NAME", "Unclear", "extend", "extend_call"]
+__all__ = ["NAME", "Unclear", "extend", "extend_call", "with_entry"]

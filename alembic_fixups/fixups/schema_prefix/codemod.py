@@ -315,7 +315,8 @@ def _place_type(models: Models, place: ColumnPlace, type_: NamedType, home: str)
         found = calls.calls_of(statement.tree, names, Enum, DOMAIN)
     if len(found) != 1:
         raise statement.unclear(f"which of these is the type {type_.name} is not clear")
-    if calls.keyword(found[0], "schema") is None:
+    # With inherit_schema=True it has the schema of its table.
+    if not any(calls.keyword(found[0], name) for name in ("schema", "inherit_schema")):
         made = calls.with_keyword(found[0], "schema", calls.literal(home))
         statement.tree = calls.replaced(statement.tree, found[0], made)
 
