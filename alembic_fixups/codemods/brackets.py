@@ -52,7 +52,8 @@ def without(node: Bracketed, doomed: cst.CSTNode) -> Bracketed:
     items, gaps = list(inside.items), list(inside.gaps)
     children = node.args if isinstance(node, cst.Call) else node.elements
     place = next(n for n, one in enumerate(children) if one is doomed)
-    before, behind = gaps[place], gaps[place + 1]
+    before: Whitespace = gaps[place]
+    behind: Whitespace = gaps[place + 1]
     kept = behind if place == len(items) - 1 else before
     if len(items) == 1 and not _comments(before) and not _comments(behind):
         kept = _NOTHING

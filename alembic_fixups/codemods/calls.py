@@ -7,6 +7,7 @@ from typing import Any
 
 import libcst as cst
 
+from alembic_fixups.codemods import brackets
 from alembic_fixups.codemods.names import Names
 
 
@@ -128,12 +129,12 @@ def with_keyword(call: cst.Call, name: str, code: str) -> cst.Call:
         equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")),
     )
     place = next((n for n, one in enumerate(call.args) if one.star == "**"), len(call.args))
-    return _inserted(call, made, place)
+    return brackets.inserted(call, made, place)
 
 
 def with_positional(call: cst.Call, code: str, place: int) -> cst.Call:
     """The call with another argument without a keyword at a place among its arguments."""
-    return _inserted(call, cst.Arg(expression(code)), place)
+    return brackets.inserted(call, cst.Arg(expression(code)), place)
 
 
 def with_argument(call: cst.Call, old: cst.Arg, code: str) -> cst.Call:
@@ -145,37 +146,7 @@ def with_argument(call: cst.Call, old: cst.Arg, code: str) -> cst.Call:
 
 def without(call: cst.Call, doomed: cst.Arg) -> cst.Call:
     """The call without one of its arguments."""
-    args = list(call.args)
-    place = args.index(doomed)
-    if place == len(args) - 1 and place > 0:
-        # The new last one has what the old one had behind it: a comma or none, a line break.
-        args[place - 1] = args[place - 1].with_changes(
-            comma=doomed.comma, whitespace_after_arg=doomed.whitespace_after_arg
-        )
-    del args[place]
-    if args:
-        return call.with_changes(args=args)
-    return call.with_changes(args=[], whitespace_before_args=cst.SimpleWhitespace(""))
-
-
-def _inserted(call: cst.Call, made: cst.Arg, place: int) -> cst.Call:
-    args = list(call.args)
-    between = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
-    if len(args) > 1 and isinstance(args[0].comma, cst.Comma):
-        between = args[0].comma
-    elif args and isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace):
-        between = cst.Comma(whitespace_after=call.whitespace_before_args)
-    if place < len(args):
-        args.insert(place, made.with_changes(comma=between))
-    elif args:
-        last = args[-1]
-        args[-1] = last.with_changes(comma=between, whitespace_after_arg=cst.SimpleWhitespace(""))
-        args.append(
-            made.with_changes(comma=last.comma, whitespace_after_arg=last.whitespace_after_arg)
-        )
-    else:
-        args.append(made)
-    return call.with_changes(args=args)
+    return brackets.without(call, doomed)
 
 
 def strings(node: cst.CSTNode) -> Iterator[cst.SimpleString]:
@@ -201,11 +172,11 @@ def with_text(node: cst.SimpleString, text: str) -> cst.SimpleString:
 
 
 def literal(value: Any) -> str:
-    """A text or a list of texts as source, in double quotes where that needs no backslash."""
+    """A text or a list of texts as source, in the quotes that need fewer backslashes."""
     if isinstance(value, str):
         shown = repr(value)
-        if shown[0] == "'" and '"' not in value:
-            inner = shown[1:-1].replace("\\'", "'")
+        if shown[0] == "'" and value.count('"') <= value.count("'"):
+            inner = shown[1:-1].replace("\\'", "'").replace('"', '\\"')
             return f'"{inner}"'
         return shown
     if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):

@@ -150,14 +150,17 @@ class Block:
                 found.setdefault(name, []).append(statement)
         return found
 
-    def insert(self, code: str, *, after: Statement | None) -> Statement:
-        """A new statement behind another one, or before all where there is none.
+    def insert(
+        self, code: str, *, after: Statement | None, before: Statement | None = None
+    ) -> Statement:
+        """A new statement behind another one, or before one, or before all where there is none.
 
         Raises:
             Unclear: several statements share a line.
         """
         file = self.file
-        anchor = after or next((one for one in self.statements if one.node is not None), None)
+        first = next((one for one in self.statements if one.node is not None), None)
+        anchor = after or before or first
         if anchor is None:
             raise Unclear("there is no statement to put another one beside", file, 1)
         lead, trail = file.around(anchor)
@@ -171,7 +174,7 @@ class Block:
             made = Statement(file, anchor.start, anchor.start, None, anchor.line, indent, None)
         made._tree = parsed(code, file.newline)
         file.note(made, lambda: self._remove(made))
-        position = self.statements.index(after) + 1 if after is not None else 0
+        position = self.statements.index(anchor) + (after is not None)
         self.statements.insert(position, made)
         self.__dict__.pop("_by_name", None)
         return made

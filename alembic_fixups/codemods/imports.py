@@ -153,7 +153,11 @@ def _add(file: File, module: str, name: str, alias: str) -> None:
         for one in imports
         if isinstance(one.node, ast.ImportFrom | ast.Import) and package in one.code
     ]
-    near = [one for one in before if one in same] or same or before or froms or imports
+    near = [one for one in before if one in same]
+    if not near and same and all(one in froms for one in same):
+        file.module_block.insert(code, after=None, before=same[0])
+        return
+    near = near or same or before or froms or imports
     docstring = [
         one
         for one in file.module_block.statements[:1]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import keyword
+import re
 import tokenize
+from contextlib import suppress
 
 _OPENING, _CLOSING = "([{", ")]}"
 
@@ -13,12 +16,69 @@ def laid_out(code: str, before: str | None, indent: str, width: int) -> str:
     """A statement with its line breaks.
 
     Takes its text, the text that it had in the file (None for a new one), the whitespace before it
-    and the length that a line may have. One that was not laid out so before stays as it is written,
-    and so does one with a comment inside.
+    and the length that a line may have. One that was not laid out so before stays as it is written.
+    Of one with a comment inside the lines that are new are laid out, of a function its statements.
     """
-    if before is not None and _formatted(before, indent, width) != before.replace("\r\n", "\n"):
+    if before is None:
+        return _formatted(code, indent, width) or code
+    code, before = code.replace("\r\n", "\n"), before.replace("\r\n", "\n")
+    was = _formatted(before, indent, width)
+    if was is None:
+        return _function(code, before, width) or _new_lines(code, before, width)
+    return (_formatted(code, indent, width) or code) if was == before else code
+
+
+def _function(code: str, before: str, width: int) -> str | None:
+    """A function with each statement laid out that is another now; None for what is none."""
+    now, then = _body(code), _body(before)
+    if len(now) != len(then):
+        return None
+    data, old = code.encode(), before.encode()
+    for (start, end), (old_start, old_end) in zip(now[::-1], then[::-1], strict=True):
+        text, was = data[start:end], old[old_start:old_end]
+        indent = data[data.rfind(b"\n", 0, start) + 1 : start].decode()
+        if text != was and not indent.strip():
+            made = laid_out(text.decode(), was.decode(), indent, width)
+            data = data[:start] + made.encode() + data[end:]
+    return data.decode() if now else None
+
+
+def _body(code: str) -> list[tuple[int, int]]:
+    """From where to where the simple statements in a function reach, in bytes."""
+    [function] = ast.parse(code).body
+    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        return []
+    starts = [0]
+    for line in code.encode().split(b"\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    found = [
+        one for one in ast.walk(function) if isinstance(one, ast.stmt) and not hasattr(one, "body")
+    ]
+    return sorted(
+        (
+            starts[one.lineno - 1] + one.col_offset,
+            starts[(one.end_lineno or one.lineno) - 1] + (one.end_col_offset or 0),
+        )
+        for one in found
+    )
+
+
+def _new_lines(code: str, before: str, width: int) -> str:
+    """The statement with each of its lines laid out that is new and too long."""
+    known = before.split("\n")
+    if any(len(line) > width for line in known):
         return code
-    return _formatted(code, indent, width) or code
+    made: list[str] = []
+    for line in code.split("\n"):
+        text = line.strip()
+        if line not in known and len(line) > width and "#" not in text:
+            behind = "," if text.endswith(",") else ""
+            indent = line[: len(line) - len(line.lstrip())]
+            # One whose brackets end on another line stays.
+            with suppress(tokenize.TokenError, SyntaxError, IndexError):
+                line = indent + _Layout(width).statement(text.removesuffix(","), indent, behind)
+        made.append(line)
+    return "\n".join(made)
 
 
 def _formatted(code: str, indent: str, width: int) -> str | None:
@@ -26,6 +86,9 @@ def _formatted(code: str, indent: str, width: int) -> str | None:
     flat = _flat(code)
     if flat is None:
         return None
+    if len(indent) + len(flat) > width and flat.startswith("from ") and "(" not in flat:
+        head, _, names = flat.partition(" import ")
+        flat = f"{head} import ({names},)"
     return _Layout(width).statement(flat, indent)
 
 
@@ -73,10 +136,13 @@ class _Layout:
         deeper = indent + "    "
         elements = _elements(body)
         has_comma = body.endswith(",")
-        if not has_comma and not _magic(body) and len(deeper) + len(body) <= self._width:
+        # The elements of a tuple, list or dict never share a line, as arguments may.
+        shares = len(elements) == 1 or _is_call(head[:-1])
+        fits = len(deeper) + len(body) <= self._width
+        if shares and fits and not has_comma and not _magic(body):
             inside = [body]
-        elif len(elements) == 1 and not has_comma and " for " in body:
-            inside = [self.statement(body, deeper)]  # a generator takes no comma
+        elif len(elements) == 1 and not has_comma:
+            inside = [self.statement(body, deeper)]
         else:
             inside = [self.statement(element, deeper, ",") for element in elements]
         lines = "".join(f"{deeper}{line}\n" for line in inside)
@@ -115,7 +181,7 @@ def _elements(body: str) -> list[str]:
     found: list[str] = []
     is_lambda = False
     for token in _tokens(body):
-        if token.string == "lambda":
+        if token.string == "lambda" and depth == 0:
             is_lambda = True
         if token.type != tokenize.OP:
             continue
@@ -132,15 +198,20 @@ def _elements(body: str) -> list[str]:
     return [*found, rest] if rest else found
 
 
+def _is_call(before: str) -> bool:
+    """Whether a bracket behind this text holds arguments or a subscript, not elements."""
+    last = re.search(r"(\w*)$", before)
+    word = last[1] if last is not None else ""
+    return before[-1:] in ("]", ")") or (bool(word) and not keyword.iskeyword(word))
+
+
 def _magic(flat: str) -> bool:
     """Whether a bracket in it ends with a comma, which asks for a line for each of its elements."""
     previous = ""
     opened: list[tuple[bool, int]] = []
     for token in _tokens(flat):
         if token.string in _OPENING and token.type == tokenize.OP:
-            is_call = previous in _CLOSING or (
-                previous.isidentifier() and not keyword.iskeyword(previous)
-            )
+            is_call = _is_call(previous)
             # A tuple or subscript of one element has a comma that means something else.
             opened.append((token.string == "(" and not is_call, 0))
         elif token.string == "," and opened:

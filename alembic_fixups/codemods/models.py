@@ -117,21 +117,35 @@ class TablePlace:
         if self.block.assigned(table_args.NAME) is None:
             inherited = self._inherited()
             if inherited is not None:
-                raise Unclear(
-                    f"{self.table.name} has the {table_args.NAME} of {inherited}; give the class "
-                    f"one of its own with {', '.join([*elements, *(options or {})])}",
-                    self.file,
-                    self.line,
-                )
-        table_args.extend(self.block, list(elements), options)
+                self._extend_inherited(inherited, list(elements), options or {})
+                return
+        table_args.extend(self.block, list(elements), options, self.names)
 
-    def _inherited(self) -> str | None:
+    def _extend_inherited(self, base: type, elements: list[str], options: dict[str, str]) -> None:
+        """Gives the class arguments of its own, with the dict that it has from a base."""
+        assert self.block is not None
+        is_dict = isinstance(vars(base)[table_args.NAME], dict)
+        if elements and is_dict and getattr(self.file.module, base.__name__, None) is base:
+            given = f"{{**{base.__name__}.{table_args.NAME}}}"
+            table_args.extend(self.block, [*elements, given], options)
+            return
+        raise Unclear(
+            f"{self.table.name} has the {table_args.NAME} of {base.__name__}; give the class "
+            f"one of its own with {', '.join([*elements, *options])}",
+            self.file,
+            self.line,
+        )
+
+    def _inherited(self) -> type | None:
         """The class that it has its ``__table_args__`` from."""
         assert self.block is not None
         class_ = _class_of(self.file.module, self.block.name)
         for base in class_.__mro__[1:] if class_ is not None else ():
-            if table_args.NAME in vars(base) and vars(base)[table_args.NAME] is not None:
-                return base.__name__
+            given = vars(base).get(table_args.NAME)
+            # Those of a mapped class are for its own table, but for a declared_attr.
+            is_own = "__mapper__" in vars(base) and isinstance(given, dict | tuple)
+            if given is not None and not is_own:
+                return base
         return None
 
 
@@ -250,6 +264,7 @@ class Models:
         width_of: how long a line of a file may be.
         limit: how many changes are made at most, None for all.
         barred: changes that are not made, by fixup and title, with the reason.
+        introduce_constant: whether numbers that a model repeats get a name.
         changes: what has been done.
         refusals: what has to be done by hand.
     """
@@ -260,6 +275,7 @@ class Models:
     width_of: Callable[[Path], int] = lambda _: 88
     limit: int | None = None
     barred: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    introduce_constant: bool = False
     changes: list[Changed] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     files: dict[Path, File] = field(default_factory=dict)

@@ -57,12 +57,14 @@ def plan(
     only: Collection[str] = (),
     paths: Iterable[Path] = (),
     major_version: int = POSTGRES,
+    introduce_constant: bool = False,
     advance: Callable[[str], None] = lambda _: None,
 ) -> Plan:
     """Finds out what changes.
 
     Takes the project; the fixups whose codemods run, all that are on where none is named; the files
-    and folders that may be changed; and what is told of every step.
+    and folders that may be changed; whether numbers that a model repeats get a name; and what is
+    told of every step.
 
     Raises:
         ProjectError: the models cannot be loaded.
@@ -72,14 +74,22 @@ def plan(
     _require_on(only, chosen, project)
     advance("models")
     originals = projects.models(project)
-    warned, mappers = configured()
     within = tuple(path.resolve() for path in paths)
+    _prepare(Models(Target(originals), is_own, within, width_of), chosen, only)
+    warned, mappers = configured()
 
     def attempt(limit: int | None = None) -> _Attempt:
         target = Target(originals)
-        models = Models(target, _is_own, within, width_of, limit=limit, barred=barred)
-        _rewrite(models, chosen, only, major_version, advance)
-        files = _written(models)
+        models = Models(
+            target,
+            is_own,
+            within,
+            width_of,
+            limit=limit,
+            barred=barred,
+            introduce_constant=introduce_constant,
+        )
+        files = rewrite(models, chosen, only, major_version, advance)
         if not files:
             return _Attempt(models, [], "")
         advance("proof")
@@ -109,14 +119,29 @@ class _Attempt:
     problem: str
 
 
-def _rewrite(
+def _prepare(models: Models, chosen: Settings, only: Collection[str]) -> None:
+    """Has the fixups put right in memory what keeps the mappers from being configured."""
+    for fixup, own in chosen.active:
+        prepare = getattr(codemod_of(fixup), "prepare", None)
+        if prepare is not None and (not only or fixup.name in only):
+            prepare(models, own)
+
+
+def rewrite(
     models: Models,
     chosen: Settings,
-    only: Collection[str],
-    major_version: int,
-    advance: Callable[[str], None],
-) -> None:
-    """Rewrites the models in memory and their source, one fixup after the other."""
+    only: Collection[str] = (),
+    major_version: int = POSTGRES,
+    advance: Callable[[str], None] = lambda _: None,
+) -> list[FileChange]:
+    """Rewrites the models in memory and their source, one fixup after the other.
+
+    Takes what `plan` does, with the settings. Gives the files that change.
+
+    Raises:
+        ProjectError: the models cannot be rewritten, or a file cannot be encoded.
+        SettingsError: the settings do not fit the models.
+    """
     try:
         for fixup, own in chosen.active:
             wanted = fixup.rewrite(models.target, own, major_version)
@@ -128,6 +153,7 @@ def _rewrite(
         raise SettingsError(settings.located(error, chosen.path)) from error
     except (UnresolvedReference, Refused) as error:
         raise ProjectError(str(error)) from error
+    return _written(models)
 
 
 def _culprit(made: _Attempt, attempt: Callable[[int], _Attempt]) -> tuple[Changed, str]:
@@ -187,7 +213,8 @@ def _require_on(only: Collection[str], chosen: Settings, project: Project) -> No
             )
 
 
-def _is_own(name: str) -> bool:
+def is_own(name: str) -> bool:
+    """Whether a file is the project's, not that of something installed."""
     return not projects._is_installed(str(Path(name).resolve()))
 
 

@@ -6,16 +6,22 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from alembic_fixups.codemods import calls
+from alembic_fixups.codemods import brackets, calls
 from alembic_fixups.codemods.files import Block, Statement, Unclear
+from alembic_fixups.codemods.names import Names
 
 NAME = "__table_args__"
 
 
-def extend(block: Block, elements: Sequence[str], options: dict[str, str] | None = None) -> None:
+def extend(
+    block: Block,
+    elements: Sequence[str],
+    options: dict[str, str] | None = None,
+    names: Names | None = None,
+) -> None:
     """Adds constraints and indexes to the ``__table_args__`` of a class, and keys to its dict.
 
-    Takes the source of the elements, and of the values by their keys.
+    Takes the source of the elements, and of the values by their keys; and what names mean there.
 
     Raises:
         Unclear: the statement is none that can be added to.
@@ -27,7 +33,7 @@ def extend(block: Block, elements: Sequence[str], options: dict[str, str] | None
         return
     value = _value(statement)
     statement.tree = calls.replaced(
-        statement.tree, value, _extended(statement, value, elements, options or {})
+        statement.tree, value, _extended(statement, value, elements, options or {}, names)
     )
 
 
@@ -103,6 +109,7 @@ def _extended(
     value: cst.BaseExpression,
     elements: Sequence[str],
     options: dict[str, str],
+    names: Names | None,
 ) -> cst.BaseExpression:
     match value:
         case cst.Dict():
@@ -115,6 +122,10 @@ def _extended(
             return _extended_tuple(statement, value, elements, options)
         case cst.Call() if not value.args and calls.code_of(value.func) in ("tuple", "dict"):
             return calls.expression(_new(elements, options))
+        case cst.Name() | cst.Attribute() if names is not None and elements and not options:
+            if isinstance(names.value(value), dict):  # that of a base
+                given = f"{{**{calls.code_of(value)}}}"
+                return calls.expression(f"({', '.join([*elements, given])})")
     raise statement.unclear(
         f"{NAME} is {_kind(value)}, so what is in it is not written here; add "
         f"{', '.join([*elements, *options])} where it comes from"
@@ -135,49 +146,22 @@ def _kind(value: cst.BaseExpression) -> str:
 def _extended_tuple(
     statement: Statement, value: cst.Tuple, elements: Sequence[str], options: dict[str, str]
 ) -> cst.Tuple:
-    items = list(value.elements)
-    last = items[-1].value if items else None
+    made = value
+    last = value.elements[-1] if value.elements else None
     if options:
-        if isinstance(last, cst.Dict):
-            items[-1] = items[-1].with_changes(value=_with_options(statement, last, options))
-        elif items and isinstance(items[-1], cst.StarredElement):
+        if last is not None and isinstance(last.value, cst.Dict):
+            given = last.with_changes(value=_with_options(statement, last.value, options))
+            made = made.with_changes(elements=[*made.elements[:-1], given])
+        elif isinstance(last, cst.StarredElement):
             raise statement.unclear(f"{NAME} ends with a * of something")
         else:
-            items = _with_element(value, items, len(items), _dict(options))
-    has_dict = bool(items) and isinstance(items[-1].value, cst.Dict)
-    for element in elements:
-        items = _with_element(value, items, len(items) - has_dict, element)
-    return value.with_changes(
-        elements=items,
-        lpar=value.lpar or [cst.LeftParen()],
-        rpar=value.rpar or [cst.RightParen()],
-    )
-
-
-def _with_element(
-    value: cst.Tuple, items: list[cst.BaseElement], place: int, code: str
-) -> list[cst.BaseElement]:
-    between: cst.Comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
-    if len(items) > 1 and isinstance(items[0].comma, cst.Comma):
-        between = items[0].comma
-    elif value.lpar and isinstance(value.lpar[0].whitespace_after, cst.ParenthesizedWhitespace):
-        between = cst.Comma(whitespace_after=value.lpar[0].whitespace_after)
-    made = cst.Element(calls.expression(code), comma=between)
-    if place < len(items):
-        return [*items[:place], made, *items[place:]]
-    if not items:
-        return [made.with_changes(comma=cst.Comma())]
-    last = items[-1]
-    # What follows the last one, a comma or none and a line break, follows the new one. The comma
-    # that makes a tuple of one element would ask black for a line for each.
-    end: cst.Comma | cst.MaybeSentinel = last.comma
-    if len(items) == 1 and isinstance(end, cst.Comma) and _is_empty(end.whitespace_after):
-        end = cst.MaybeSentinel.DEFAULT
-    return [*items[:-1], last.with_changes(comma=between), made.with_changes(comma=end)]
-
-
-def _is_empty(whitespace: cst.BaseParenthesizableWhitespace) -> bool:
-    return isinstance(whitespace, cst.SimpleWhitespace) and not whitespace.value
+            element = cst.Element(calls.expression(_dict(options)))
+            made = brackets.inserted(made, element, len(made.elements))
+    for code in elements:
+        has_dict = bool(made.elements) and isinstance(made.elements[-1].value, cst.Dict)
+        element = cst.Element(calls.expression(code))
+        made = brackets.inserted(made, element, len(made.elements) - has_dict)
+    return made
 
 
 def _with_options(statement: Statement, value: cst.Dict, options: dict[str, str]) -> cst.Dict:
@@ -207,16 +191,8 @@ def _with_options(statement: Statement, value: cst.Dict, options: dict[str, str]
 def with_entry(value: cst.Dict, key: str, code: str) -> cst.Dict:
     """The dict with another entry before those that it has."""
     made = cst.DictElement(calls.expression(calls.literal(key)), calls.expression(code))
-    items = list(value.elements)
-    if not items:
-        return value.with_changes(elements=[made])
     # First: "schema" is what a reader looks for.
-    between: cst.Comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
-    if len(items) > 1 and isinstance(items[0].comma, cst.Comma):
-        between = items[0].comma
-    elif isinstance(value.lbrace.whitespace_after, cst.ParenthesizedWhitespace):
-        between = cst.Comma(whitespace_after=value.lbrace.whitespace_after)
-    return value.with_changes(elements=[made.with_changes(comma=between), *items])
+    return brackets.inserted(value, made, 0)
 
 
 __all__ = ["NAME", "Unclear", "extend", "extend_call", "with_entry"]

@@ -1,4 +1,4 @@
-"""The codemods as commands of libcst: ``python -m libcst.tool codemod MODULE.CLASS PATH``."""
+"""The codemods as commands of libcst: ``python -m libcst.tool codemod -x MODULE.CLASS PATH``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FixupCommand(CodemodCommand):
 
     FIXUP: ClassVar[str]
 
-    def transform_module(self, tree: cst.Module) -> cst.Module:
+    def transform_module_impl(self, tree: cst.Module) -> cst.Module:
         """The file as the codemod leaves it; what has to be done by hand becomes a warning."""
         if self.context.filename is None:
             raise SkipFile("the codemod works on files")

@@ -49,7 +49,12 @@ def type_code(type_: TypeEngine[Any], file: File) -> str:
     )
     written = [*map(repr, positional), *(f"{key}={value!r}" for key, value in keywords.items())]
     name = name_for(file, class_, module, class_.__name__)
-    return f"{name}({', '.join(written)})" if written else name
+    if not type_._variant_mapping:
+        return f"{name}({', '.join(written)})" if written else name
+    made = f"{name}({', '.join(written)})"
+    for dialect, variant in type_._variant_mapping.items():
+        made += f'.with_variant({type_code(variant, file)}, "{dialect}")'
+    return made
 
 
 def _leading(class_: type, given: int) -> list[str]:

@@ -163,7 +163,7 @@ class Sources:
         return self.python("-m", "alembic_fixups.cli", "codemod", *arguments)
 
     def described(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The models, and what the fixups make of them; mappers are configured without a warning."""
+        """The models, and what the fixups make of them; no mapper gives a warning."""
         done = self.python("-c", LOAD)
         assert done.code == 0, done.err
         models, wanted = json.loads(done.out)
