@@ -184,6 +184,12 @@ def codemod(
     postgres: Annotated[
         int, typer.Option("--postgres", metavar="MAJOR", min=12, help="Version of PostgreSQL.")
     ] = 16,
+    introduce_constant: Annotated[
+        bool,
+        typer.Option(
+            "--introduce-constant", help="Name the dimensions that a model writes out repeatedly."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Rewrite the model files to what the fixups make of the models."""
@@ -199,6 +205,7 @@ def codemod(
         strict=strict,
         postgres=postgres,
         verbose=options.verbose,
+        introduce_constant=introduce_constant,
     )
     raise typer.Exit(
         command.run(options.project(), options.console(), options.console(stderr=True), request)

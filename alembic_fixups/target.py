@@ -15,8 +15,18 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Sequence, Table
+from sqlalchemy import (
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Sequence,
+    Table,
+    UniqueConstraint,
+)
 from sqlalchemy.exc import InvalidRequestError, SAWarning
+from sqlalchemy.sql.elements import conv
+from sqlalchemy.sql.naming import _constraint_name_for_table
 from sqlalchemy.sql.schema import SchemaConst
 
 from alembic_fixups.report import Finding, Refused
@@ -156,6 +166,8 @@ class Target:
                 column.type = table.c[column.key].type
         for constraint in elsewhere:
             self._refer(copy, constraint)
+        if copy.schema != table.schema:
+            _rename_derived(table, copy)
         self._place[copy.key] = metadata
         self._originals[copy.key] = original
         self._copied.discard(key)
@@ -253,6 +265,29 @@ def _linked_to_names(table: Table) -> Iterator[None]:
     finally:
         for constraint in losing:
             constraint.link_to_name = False
+
+
+def _rename_derived(table: Table, copy: Table) -> None:
+    """Gives a copy in another schema the names that SQLAlchemy derives from its columns' labels.
+
+    A label has the schema in it; the copy has the names that were derived for the original.
+    """
+    copies = {str(one.name): one for one in _named_by_labels(copy)}
+    for item in _named_by_labels(table):
+        made = copies.get(str(item.name))
+        if made is not None and isinstance(item.name, conv):
+            name, item.name = item.name, None
+            if _constraint_name_for_table(item, table) == name:  # type: ignore[no-untyped-call]
+                made.name = None
+                made.name = _constraint_name_for_table(made, copy)  # type: ignore[no-untyped-call]
+            item.name = name
+
+
+def _named_by_labels(table: Table) -> Iterator[Index | UniqueConstraint]:
+    yield from table.indexes
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            yield constraint
 
 
 def _as_written(*_: object) -> None:

@@ -57,7 +57,7 @@ def without(node: Bracketed, doomed: cst.CSTNode) -> Bracketed:
     kept = behind if place == len(items) - 1 else before
     if len(items) == 1 and not _comments(before) and not _comments(behind):
         kept = _NOTHING
-    lines = [*_lines(before), *_own_line(behind), *_lines(behind)]
+    lines = [*_lines(before), *_own_line(behind, before), *_lines(behind)]
     gaps[place : place + 2] = [_noted(_plain(kept), _behind(before), lines, before, behind)]
     del items[place]
     has_comma = bool(items) and (
@@ -206,9 +206,10 @@ def _comments(gap: Whitespace) -> bool:
     return _behind(gap) is not None or bool(_lines(gap))
 
 
-def _own_line(gap: Whitespace) -> list[cst.EmptyLine]:
-    """The comment behind an item, as a line of its own."""
+def _own_line(gap: Whitespace, before: Whitespace) -> list[cst.EmptyLine]:
+    """The comment behind an item, as a line of its own where the item was."""
     line = _behind(gap)
-    if line is None or not isinstance(gap, cst.ParenthesizedWhitespace):
+    if line is None:
         return []
-    return [cst.EmptyLine(gap.indent, gap.last_line, line.comment, line.newline)]
+    place = next(one for one in (before, gap) if isinstance(one, cst.ParenthesizedWhitespace))
+    return [cst.EmptyLine(place.indent, place.last_line, line.comment, line.newline)]

@@ -32,6 +32,9 @@ from alembic_fixups.codemods.imports import name_for
 from alembic_fixups.codemods.names import Names
 from alembic_fixups.target import TableKey, Target
 
+LEFT_OUT = "the models would not be those that are meant"
+"""Begins the reason of what was tried and did not pass."""
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -290,7 +293,8 @@ class Models:
             yield
             changed = [one for one, _ in self.journal[begin:] if one is not None]
             if changed and (fixup, title) in self.barred:
-                raise changed[0].unclear(self.barred[fixup, title])
+                reason = f"{LEFT_OUT}: {self.barred[fixup, title]}"
+                raise changed[0].unclear(reason)
         except Unclear as error:
             self._undo(begin)
             self.refuse(fixup, error, title)

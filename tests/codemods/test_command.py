@@ -190,7 +190,9 @@ def test_a_change_that_would_spoil_the_models_is_found_and_left_out(sources: Sou
 
 def test_as_a_command_of_libcst(sources: Sources) -> None:
     command = "alembic_fixups.fixups.schema_prefix.codemod.SchemaPrefixCommand"
-    done = sources.python("-m", "libcst.tool", "codemod", "-x", "--no-format", command, "app/models")
+    done = sources.python(
+        "-m", "libcst.tool", "codemod", "-x", "--no-format", command, "app/models"
+    )
     assert done.code == 0, done.err
     assert '__table_args__ = {"schema": "migration"}' in sources.text("users")
     assert 'ForeignKey("migration.users.id")' in sources.text("posts")

@@ -7,14 +7,18 @@ from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
+    Column,
     Constraint,
     ForeignKeyConstraint,
     MetaData,
     Table,
+    TextClause,
     UniqueConstraint,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
+
+from alembic_fixups.stock.constraints import expression_sql
 
 
 def describe(
@@ -38,7 +42,7 @@ def _table(table: Table, complete: bool, types: Callable[[Any], str]) -> dict[st
                 column.key,
                 types(column.type),
                 column.nullable,
-                str(column.server_default),
+                _default(column),
             )
             for column in table.c
         ],
@@ -61,6 +65,13 @@ def _table(table: Table, complete: bool, types: Callable[[Any], str]) -> dict[st
     }
 
 
+def _default(column: Column[Any]) -> str:
+    """The default by what it says: the objects in it differ from process to process."""
+    default = column.server_default
+    said = getattr(default, "sqltext", getattr(default, "arg", None))
+    return f"{type(default).__name__} {said}" if isinstance(said, TextClause) else str(default)
+
+
 def _constraint(constraint: Constraint) -> tuple[Any, ...]:
     kind, name = type(constraint).__name__, str(constraint.name)
     if isinstance(constraint, ForeignKeyConstraint):
@@ -74,7 +85,7 @@ def _constraint(constraint: Constraint) -> tuple[Any, ...]:
             constraint.initially,
         )
     if isinstance(constraint, CheckConstraint):
-        return kind, name, str(constraint.sqltext)
+        return kind, name, expression_sql(constraint.sqltext)
     if isinstance(constraint, UniqueConstraint):
         return kind, name, [column.name for column in constraint.columns], constraint.deferrable
     return kind, name, [column.name for column in getattr(constraint, "columns", ())]

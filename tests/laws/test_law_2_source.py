@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ def sources_of(case: Case, folder: Path) -> Sources:
     base = "from app.models.case import metadata\n"
     text = HEAD + Sources.dedented(case.models)
     return Sources.make(folder, case.settings, {"case": text}, base)
+
+
+def without_marks(revision: str) -> str:
+    """The revision without ``op.f()``, which names have that the rewrite has made in memory."""
+    return re.sub(r"op\.f\(('[^']*')\)", r"\1", revision)
 
 
 @pytest.mark.postgres(16)
@@ -39,6 +45,7 @@ def test_law_2_source_and_memory_agree(case: Case, prepared: Prepared, tmp_path:
     # The revision is the same with the new source, and nothing is left to do after it.
     project: Project = prepared.project
     (project.folder / "models.py").write_text(text)
-    assert project.autogenerate_source(**OPTIONS) == prepared.source.split("def upgrade")[1]
+    again = project.autogenerate_source(**OPTIONS)
+    assert without_marks(again) == without_marks(prepared.source.split("def upgrade")[1])
     project.upgrade()
     assert project.is_converged(**OPTIONS)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Table
 
 from alembic_fixups.catalog import Name
-from alembic_fixups.fixups.enum_check.rewrite import condition_of
+from alembic_fixups.fixups.enum_check.checks import condition_of
 from alembic_fixups.rendering import quoting
 from alembic_fixups.rendering.templates import TableName
 from alembic_fixups.retyping.dependents import Dependent

@@ -45,6 +45,11 @@ class FoundEnum:
         return isinstance(self.enum, postgresql.ENUM) or self.enum.native_enum
 
     @property
+    def name(self) -> str | None:
+        """What the models call it."""
+        return None if self.enum.name is None else str(self.enum.name)
+
+    @property
     def values(self) -> tuple[str, ...]:
         """What the database stores."""
         return tuple(dict.fromkeys(map(str, self.enum.enums)))

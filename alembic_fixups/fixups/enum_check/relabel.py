@@ -145,7 +145,10 @@ def renamed_labels(
     column: EnumColumn, settings: EnumCheckSettings, table: Table, run: Run
 ) -> dict[str, str]:
     """Old and new labels of a column, as far as the models have the new one and not the old."""
-    renames = renames_for(settings, *names_of(table, column.column, column.type, run))
+    schema, name, own, types, default = names_of(table, column.column, column.type, run)
+    if column.type is None and column.name is not None:
+        types = [column.name]
+    renames = renames_for(settings, schema, name, own, types, default)
     return {
         old: new
         for old, new in renames.items()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     CheckConstraint,
     Column,
     DefaultClause,
@@ -17,17 +19,25 @@ from sqlalchemy import (
     Table,
     Text,
     TextClause,
-    event,
     text,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.sql.base import SchemaEventTarget
 from sqlalchemy.sql.elements import conv
-from sqlalchemy.sql.naming import _constraint_name_for_table
 from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.catalog import Name
+from alembic_fixups.fixups.enum_check.checks import (
+    bound_check,
+    check_beside,
+    check_name,
+    condition_of,
+    final_name,
+    values_in,
+    written_check,
+)
+from alembic_fixups.fixups.enum_check.events import forget
 from alembic_fixups.fixups.enum_check.inference import (
     FoundEnum,
     Place,
@@ -38,7 +48,7 @@ from alembic_fixups.fixups.enum_check.settings import NAME, EnumCheckSettings, c
 from alembic_fixups.rendering import quoting
 from alembic_fixups.report import Refused
 from alembic_fixups.retyping.casts import expressions, retyped, sql_of
-from alembic_fixups.stock.constraints import DIALECT
+from alembic_fixups.stock.constraints import DIALECT, expression_sql
 from alembic_fixups.target import TableKey, Target
 
 LONGEST_LABEL = 63
@@ -61,6 +71,7 @@ class EnumColumn:
             of SQLAlchemy's own that the models leave unnamed.
         condition: SQL of this CHECK.
         domain: the domain that it is of.
+        name: what the models call its enum, None where they do not.
     """
 
     table: TableKey
@@ -72,6 +83,23 @@ class EnumColumn:
     check: str | None
     condition: str
     domain: Name | None = None
+    name: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """An expression of the models with a cast to an enum type that goes.
+
+    Attributes:
+        table: key of its table in the target.
+        old, new: the expression before and after.
+        types: the types that it names.
+    """
+
+    table: TableKey
+    old: str
+    new: str
+    types: frozenset[Name]
 
 
 @dataclass(frozen=True)
@@ -81,10 +109,12 @@ class Wanted:
     Attributes:
         columns: the columns that it covers, in a fixed order.
         types: the native enum types that they are of in the models, with their values.
+        casts: the expressions of the models that name these types.
     """
 
     columns: tuple[EnumColumn, ...]
     types: dict[Name, tuple[str, ...]] = field(default_factory=dict)
+    casts: tuple[Cast, ...] = ()
 
 
 def rewrite(target: Target, settings: EnumCheckSettings, major_version: int) -> Wanted:
@@ -111,16 +141,19 @@ class _Rewrite:
         self._staying = {place: types[place] for place in types if place not in self._covered}
         self._bare = self._by_bare_name(set(types.values()))
         self._domains: dict[Name, DOMAIN] = {}
+        self._casts: set[Cast] = set()
 
     def run(self) -> Wanted:
         columns = [self._convert(place) for place in sorted(self._covered)]
+        columns += self._listed()
         if self._going:
             for key in self._target.tables:
                 self._retype(key)
         self._forget_types()
         values = {column.type: column.values for column in columns if column.type is not None}
         ordered = tuple(sorted(columns, key=lambda column: (column.table, column.column)))
-        return Wanted(ordered, dict(sorted(values.items())))
+        casts = tuple(sorted(self._casts, key=lambda cast: (cast.table, cast.old)))
+        return Wanted(ordered, dict(sorted(values.items())), casts)
 
     # Which columns
 
@@ -153,19 +186,15 @@ class _Rewrite:
 
     def _covers(self, place: Place) -> bool:
         table, found = self._target.table(place[0]), self._found[place]
-        default = self._target.home or self._target.default_schema
-        bare = found.enum.name
-        names = [] if bare is None else [str(bare)]
+        names = [] if found.name is None else [found.name]
         if found.native:
             names.append(".".join(self._name(found.enum)))
-        return covers(
-            self._settings,
-            table.schema or self._target.default_schema,
-            table.name,
-            table.c[place[1]].name,
-            names,
-            default,
-        )
+        return self._matches(table, table.c[place[1]], names)
+
+    def _matches(self, table: Table, column: Column[Any], type_names: list[str]) -> bool:
+        schema = table.schema or self._target.default_schema
+        default = self._target.home or self._target.default_schema
+        return covers(self._settings, schema, table.name, column.name, type_names, default)
 
     def _shown(self, place: Place) -> str:
         return f"{place[0]}.{self._target.table(place[0]).c[place[1]].name}"
@@ -175,7 +204,7 @@ class _Rewrite:
     def _convert(self, place: Place) -> EnumColumn:
         key, column_key = place
         found = self._found[place]
-        bound = _own_check(self._target.table(key), column_key)
+        bound = bound_check(self._target.table(key), column_key)
         keeps = bound is not None and not found.native and not found.dimensions
         base = self._storage(found)
         cast = "text" if isinstance(base, Text) else "varchar"
@@ -188,6 +217,7 @@ class _Rewrite:
             storage=base.compile(dialect=DIALECT),
             check=None,
             condition="",
+            name=found.name,
         )
         if found.domain is not None:
             column = self._editable(place)
@@ -206,16 +236,45 @@ class _Rewrite:
         )
         if keeps:
             assert bound is not None
-            return replace(result, check=_final_name(bound), condition=condition)
+            return replace(result, check=final_name(bound), condition=condition)
+        known = check_beside(self._target.table(key).c[column_key], found)
+        if known is not None and expression_sql(known.sqltext) == condition:
+            return replace(result, check=final_name(known), condition=condition)
         column = self._editable(place)
         table = column.table
-        # A native type's own CHECK is for other databases.
-        table.constraints.discard(_own_check(table, column_key))
+        # A native type's own CHECK is for other databases; a written one lists other values.
+        table.constraints.discard(bound_check(table, column_key))
+        known = check_beside(column, found)
+        for constraints in (table.constraints, *(one.constraints for one in table.c)):
+            constraints.discard(known)
         column.type = _plain(found, base)
         check = CheckConstraint(text(condition))
-        check.name = conv(_check_name(check, table, column))
+        check.name = conv(check_name(check, table, column))
         table.append_constraint(check)
         return replace(result, check=str(check.name), condition=condition)
+
+    def _listed(self) -> Iterator[EnumColumn]:
+        """The columns of no enum that have the CHECK of one; they stay as they are."""
+        for key, table in self._target.tables.items():
+            for column in table.c:
+                type_: Any = column.type
+                dimensions = (type_.dimensions or 1) if isinstance(type_, ARRAY) else 0
+                type_ = getattr(type_, "item_type", type_)
+                if not isinstance(type_, String) or (key, column.key) in self._found:
+                    continue
+                check = written_check(column, dimensions)
+                if check is None or not self._matches(table, column, []):
+                    continue
+                yield EnumColumn(
+                    table=key,
+                    column=column.name,
+                    type=None,
+                    values=values_in(check, column, dimensions),
+                    dimensions=dimensions,
+                    storage=type_.compile(dialect=DIALECT),
+                    check=final_name(check),
+                    condition=expression_sql(check.sqltext),
+                )
 
     def _editable(self, place: Place) -> Column[Any]:
         """The column in a table of the target's own; a default that is a member is its label."""
@@ -270,9 +329,10 @@ class _Rewrite:
             for expression, column_key, put in list(expressions(self._target.editable(key))):
                 changed = self._changed(key, expression, column_key)
                 if changed is not None:
-                    put(text(changed))
+                    self._casts.add(changed)
+                    put(text(changed.new))
 
-    def _changed(self, key: TableKey, expression: Any, column: str | None) -> str | None:
+    def _changed(self, key: TableKey, expression: Any, column: str | None) -> Cast | None:
         """The expression with other casts, None where it has none to a type that goes."""
         sql = sql_of(expression)
         if sql is None:
@@ -283,7 +343,10 @@ class _Rewrite:
             if self._goes(key, name, sql, column)
         }
         changed = retyped(sql, names, self._to)
-        return None if changed == sql else changed
+        if changed == sql:
+            return None
+        types = {one for one in names if retyped(sql, {one: names[one]}, self._to) != sql}
+        return Cast(key, sql, changed, frozenset(types))
 
     def _goes(self, key: TableKey, name: Name, sql: str, column: str | None) -> bool:
         """Whether a cast to the type in an expression has to go with the type."""
@@ -309,14 +372,7 @@ class _Rewrite:
                 return self._domains.get(self._name(owner), owner) is not owner
             return isinstance(owner, Enum) and self._type_of(FoundEnum(owner)) in gone
 
-        for source in [*metadatas, *dict.fromkeys(edited)]:
-            for moment in ("before_create", "after_drop"):
-                for listener in list(getattr(source.dispatch, moment)):
-                    if is_gone(_owner(listener)):
-                        event.remove(source, moment, listener)
-        for one in metadatas:  # since SQLAlchemy 2.1
-            known: set[Any] = getattr(one, "_objects", set())
-            known -= {item for item in known if is_gone(item)}
+        forget([*metadatas, *dict.fromkeys(edited)], is_gone)
 
     # Names
 
@@ -341,58 +397,3 @@ def _plain(found: FoundEnum, base: TypeEngine[Any]) -> TypeEngine[Any]:
     """The type of the column, of *base* in the place of the enum, or of its domain."""
     dimensions = found.dimensions - found.inside
     return postgresql.ARRAY(base, dimensions=dimensions) if dimensions else base
-
-
-def condition_of(value: str, values: tuple[str, ...], dimensions: int, cast: str) -> str:
-    listed = quoting.literals(values)
-    if not dimensions:
-        return f"{value} IN ({listed})"
-    # No NULL is contained in anything, though an array of an enum may hold it; array_remove()
-    # takes no arrays of more dimensions than one.
-    first = quoting.literal(values[0])
-    return f"array_replace({value}, NULL, {first}) <@ ARRAY[{listed}]::{cast}[]"
-
-
-def _own_check(table: Table, column: str) -> CheckConstraint | None:
-    """The CHECK that SQLAlchemy makes of ``Enum(create_constraint=True)``."""
-    for constraint in table.constraints:
-        if (
-            isinstance(constraint, CheckConstraint)
-            and constraint._type_bound
-            and [one.key for one in constraint.columns] == [column]
-        ):
-            return constraint
-    return None
-
-
-def _check_name(check: CheckConstraint, table: Table, column: Column[Any]) -> str:
-    """The name by the convention of the models, or after table and column, that is still free."""
-    convention = table.metadata.naming_convention.get("ck")
-    if convention is None:
-        wanted = f"ck_{table.name}_{column.name}"
-    else:
-        check.name = column.name if "constraint_name" in str(convention) else None
-        check._columns.add(column)  # for %(column_0_name)s; text() shows it none
-        named = _constraint_name_for_table(check, table)  # type: ignore[no-untyped-call]
-        preparer = DIALECT.identifier_preparer
-        wanted = preparer.truncate_and_render_constraint_name(named, _alembic_quote=False)
-    held = {_final_name(one) for one in table.constraints}
-    held |= {_final_name(one) for other in table.c for one in other.constraints}
-    name, number = quoting.fit_identifier(wanted), 0
-    while name in held:
-        number += 1
-        name = quoting.fit_identifier(f"{wanted}{number}")
-    return name
-
-
-def _final_name(constraint: Any) -> str | None:
-    """The name of a constraint in the database, None where PostgreSQL is to choose one."""
-    if constraint.name is None:
-        return None
-    return DIALECT.identifier_preparer.format_constraint(constraint, _alembic_quote=False)
-
-
-def _owner(listener: Any) -> object:
-    """The type whose method a listener is; SQLAlchemy wraps it, each version in another way."""
-    listener = getattr(listener, "func", listener)
-    return getattr(listener, "__self__", None) or getattr(listener, "target", None)

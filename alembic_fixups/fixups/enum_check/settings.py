@@ -15,6 +15,7 @@ NAME = "enum-check"
 
 Storage = Literal["varchar", "text"]
 Strategy = Literal["auto", "rewrite", "online"]
+ModelType = Literal["enum", "string"]
 
 
 def _pattern(pattern: str) -> str:
@@ -61,6 +62,8 @@ class EnumCheckSettings(Model):
         storage: what they are to be.
         strategy: how the migration changes a column: "rewrite" in one transaction, "online" by
             way of a second column, "auto" as the table's size tells when it runs.
+        model_type: what a native enum becomes in the model files: "enum", an Enum that is none to
+            the database and goes on giving members of a Python enum, or "string", a String.
         renames: pattern, then old label and new label, for labels that the models call otherwise
             now; the migration moves the rows.
     """
@@ -69,6 +72,7 @@ class EnumCheckSettings(Model):
     exclude: tuple[Pattern, ...] = ()
     storage: Storage = "varchar"
     strategy: Strategy = "auto"
+    model_type: ModelType = "enum"
     renames: dict[Pattern, Labels] = Field(default_factory=dict)
 
 

@@ -121,9 +121,10 @@ def _owns_dropped_index(keys: Sequence[CompositeKey], run: Run, operation: ops.D
 
 
 def _serves_alone(run: Run, index: Index, key: CompositeKey) -> bool:
-    """Whether *index* covers the key and the one that the rewrite adds is not there."""
+    """Whether *index* covers the key and the one of that key is not there, whose step is then
+    left out."""
     return (
-        key.index.added
+        key.index.name is not None
         and index.covers(key.columns)
         and _index(run, key.child, key.index.name) is None
     )

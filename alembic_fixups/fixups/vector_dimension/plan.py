@@ -17,6 +17,7 @@ from alembic_fixups.fixups.vector_dimension.candidates import (
     types_now,
 )
 from alembic_fixups.fixups.vector_dimension.conversion import Conversion
+from alembic_fixups.fixups.vector_dimension.dimensions import rewrite_dimensions
 from alembic_fixups.fixups.vector_dimension.findings import refuse
 from alembic_fixups.fixups.vector_dimension.grouping import (
     chosen_for,
@@ -76,10 +77,13 @@ class Plan:
 
 
 def rewrite(target: Target, settings: VectorDimensionSettings, major_version: int) -> Plan:
-    """Changes the indexes of the desired schema; what the database needs is found by `locate`.
+    """Changes dimensions and indexes of the desired schema.
+
+    What the database needs is found by `locate`.
 
     Raises:
-        SettingsError: the settings name a column that the models do not have.
+        SettingsError: the settings name a column that the models do not have, or dimensions that
+            it cannot have.
     """
     names = [
         f"{table.schema or target.default_schema}.{table.name}.{column.name}"
@@ -96,6 +100,7 @@ def rewrite(target: Target, settings: VectorDimensionSettings, major_version: in
                 f'{NAME}.columns."{name}": the models have no such column{hint}',
                 keys=(NAME, "columns", name),
             )
+    rewrite_dimensions(target, settings)
     rewrite_indexes(target, None)
     return Plan()
 

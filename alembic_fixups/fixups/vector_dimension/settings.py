@@ -36,10 +36,17 @@ def _batch(rows: int) -> int:
     return rows
 
 
+def _dimensions(count: int) -> int:
+    if count < 1:
+        raise ValueError("has to be 1 at least")
+    return count
+
+
 class ColumnSettings(Model):
-    """What is done with the vectors of one column.
+    """What is done with one column and its vectors.
 
     Attributes:
+        dimensions: how many it is to have, None for as many as the models say.
         data: what becomes of them, None for what the table above says.
         source: for ``reembed``: a SELECT of the columns of the primary key and a text.
         embedder: for ``reembed``: ``module:function``, which takes a list of texts and gives as
@@ -47,6 +54,7 @@ class ColumnSettings(Model):
         batch: rows that the embedder is given at once.
     """
 
+    dimensions: Annotated[int, AfterValidator(_dimensions)] | None = None
     data: Data | None = None
     source: Annotated[str, AfterValidator(_source)] | None = None
     embedder: Annotated[str, AfterValidator(_embedder)] | None = None
@@ -69,6 +77,20 @@ class VectorDimensionSettings(Model):
     columns: dict[str, ColumnSettings] = Field(default_factory=dict)
 
 
+def given_settings(
+    settings: VectorDimensionSettings, schema: str | None, table: str, column: str, default: str
+) -> tuple[str, ColumnSettings]:
+    """What the settings say of a column alone, with its name in them.
+
+    Takes the schema of its table, None for the default one, and the default one.
+    """
+    names = [f"{schema or default}.{table}.{column}"]
+    if schema in (None, default):
+        names.append(f"{table}.{column}")
+    name = next((name for name in names if name in settings.columns), names[0])
+    return name, settings.columns.get(name, ColumnSettings())
+
+
 def column_settings(
     settings: VectorDimensionSettings, schema: str | None, table: str, column: str, default: str
 ) -> tuple[str, ColumnSettings]:
@@ -80,11 +102,7 @@ def column_settings(
     Raises:
         SettingsError: it is to be embedded anew, and there is nothing that says from what or how.
     """
-    names = [f"{schema or default}.{table}.{column}"]
-    if schema in (None, default):
-        names.append(f"{table}.{column}")
-    name = next((name for name in names if name in settings.columns), names[0])
-    given = settings.columns.get(name, ColumnSettings())
+    name, given = given_settings(settings, schema, table, column, default)
     chosen = given.model_copy(update={"data": given.data or settings.data})
     missing = [key for key in ("source", "embedder") if getattr(chosen, key) is None]
     if chosen.data == "reembed" and missing:

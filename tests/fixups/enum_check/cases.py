@@ -346,3 +346,35 @@ CASES.append(
         everywhere=False,
     )
 )
+
+WRITTEN = """
+metadata = MetaData()
+status = Enum("new", "old", "gone", name="status", native_enum=False, length=63)
+Table("orders", metadata, Column("id", Integer, primary_key=True),
+      Column("status", status), Column("was", status), Column("all", ARRAY(status)),
+      Column("kind", String(63)),
+      CheckConstraint("status IN ('new', 'old')", name="ck_orders_status"),
+      CheckConstraint("was IN ('new', 'old', 'gone')", name="ck_orders_was"),
+      CheckConstraint("array_replace(\\"all\\", NULL, 'new') <@ ARRAY['new']::varchar[]",
+                      name="ck_orders_all"),
+      CheckConstraint("kind IN ('a', 'b')", name="ck_orders_kind"))
+"""
+
+WRITTEN_BEFORE = """
+metadata = MetaData()
+status = Enum("new", "old", name="status")
+Table("orders", metadata, Column("id", Integer, primary_key=True),
+      Column("status", String(63), CheckConstraint("status IN ('new', 'old')",
+             name="ck_orders_status")),
+      Column("was", status), Column("all", ARRAY(status)),
+      Column("kind", Enum("a", "b", name="kind")))
+"""
+
+WRITTEN_ROWS = """
+INSERT INTO orders (status, was, "all", kind) VALUES
+  ('new', 'old', '{new,NULL}', 'a'), ('old', NULL, NULL, NULL);
+"""
+
+CASES.append(
+    Case("written", settings("auto"), WRITTEN, WRITTEN_BEFORE, WRITTEN_ROWS, everywhere=False)
+)

@@ -358,6 +358,75 @@ def test_its_name_by_a_convention() -> None:
     assert only(rewritten(metadata)[1]).check == "ck_t_mood"
 
 
+# A CHECK that the models write
+
+
+def written(condition: str, name: str = "ck_t_c", **options: Any) -> MetaData:
+    """A column of an enum that is no native one, with a CHECK beside it."""
+    options.setdefault("native_enum", False)
+    return one(Column("c", mood(**options)), CheckConstraint(condition, name=name))
+
+
+def test_a_written_check_is_left_where_it_lists_the_values() -> None:
+    metadata = written("c IN ('a', 'b')")
+    target, wanted = rewritten(metadata)
+    assert target.table("t") is metadata.tables["t"]
+    assert (only(wanted).check, only(wanted).condition) == ("ck_t_c", "c IN ('a', 'b')")
+
+
+@pytest.mark.parametrize("listed", ["'a'", "'a', 'b', 'gone'", "E'\\u0025', 'it''s'"])
+def test_a_written_check_follows_the_values(listed: str) -> None:
+    target, wanted = rewritten(written(f"c IN ({listed})"))
+    assert checks(target) == {"ck_t_c": "c IN ('a', 'b')"}
+    assert (only(wanted).check, only(wanted).type) == ("ck_t_c", None)
+
+
+def test_a_written_check_of_an_array_and_one_in_the_column() -> None:
+    of_array = "array_replace(c, NULL, 'x') <@ ARRAY['x', 'b']::varchar[]"
+    metadata = one(
+        Column("c", ARRAY(mood(native_enum=False)), CheckConstraint(of_array, name="ck_t_c"))
+    )
+    target, wanted = rewritten(metadata)
+    assert checks(target) == {"ck_t_c": only(wanted).condition}
+    assert not target.table("t").c.c.constraints
+
+
+@pytest.mark.parametrize(
+    ("condition", "name", "options"),
+    [
+        ("c IN ('a', 'b')", "other", {}),
+        ("c IN ('a') OR c IS NULL", "ck_t_c", {}),
+        ("d IN ('a', 'b')", "ck_t_c", {}),
+        ("c IN ('a', 'b')", "ck_t_c", {"native_enum": True}),
+    ],
+)
+def test_another_check_stays_beside_that_of_the_enum(
+    condition: str, name: str, options: dict[str, Any]
+) -> None:
+    target, wanted = rewritten(written(condition, name, **options))
+    assert only(wanted).check == ("ck_t_c" if name == "other" else "ck_t_c1")
+    assert checks(target)[name] == condition and len(checks(target)) == 2
+
+
+def test_the_check_of_a_string() -> None:
+    """It lists what the database is to allow, as an enum would."""
+    metadata = one(
+        Column("c", String(9)),
+        Column("d", ARRAY(Text)),
+        Column("e", String(9)),
+        CheckConstraint("c IN ('it''s', E'\\u0025')", name="ck_t_c"),
+        CheckConstraint("array_replace(d, NULL, 'x') <@ ARRAY['x']::text[]", name="ck_t_d"),
+        CheckConstraint("e IN ('x')", name="another"),
+    )
+    target, wanted = rewritten(metadata)
+    assert target.table("t") is metadata.tables["t"]
+    assert [(one.column, one.values, one.storage, one.check) for one in wanted.columns] == [
+        ("c", ("it's", "%"), "VARCHAR(9)", "ck_t_c"),
+        ("d", ("x",), "TEXT", "ck_t_d"),
+    ]
+    assert rewritten(metadata, exclude=["t.*"])[1] == Wanted(())
+
+
 # Names
 
 

@@ -11,6 +11,9 @@ import pytest
 from tests.codemods.rewriting import Done, Idiom, Sources
 
 SETTINGS = """
+[tool.ruff]
+line-length = 100
+
 [tool.alembic-fixups.schema-prefix]
 schema = "migration"
 """

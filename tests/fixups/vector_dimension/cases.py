@@ -12,6 +12,17 @@ def settings(data: str = "archive", extra: str = "") -> str:
     return f"[tool.alembic-fixups.vector-dimension]\ndata = '{data}'\n{extra}\n"
 
 
+def dimensions(**columns: int) -> str:
+    """Settings by which columns of ``docs`` have other dimensions than in the models."""
+    return settings(
+        extra="".join(
+            f'[tool.alembic-fixups.vector-dimension.columns."public.docs.{name}"]\n'
+            f"dimensions = {number}\n"
+            for name, number in columns.items()
+        )
+    )
+
+
 def reembed(*columns: str) -> str:
     """Settings by which columns are embedded anew."""
     return settings(
@@ -44,6 +55,21 @@ Table("docs", metadata,
       Index("docs_some", "embedding", postgresql_using="ivfflat", postgresql_with={"lists": 3},
             postgresql_ops={"embedding": "vector_l2_ops"}, postgresql_where=text("id > 1")),
       Index("docs_filled", "id", postgresql_where=text("embedding IS NOT NULL")))
+"""
+)
+
+CAST = (
+    HEAD
+    + """
+DIMENSIONS = 4
+docs = Table("docs", metadata,
+      Column("id", Integer, primary_key=True),
+      Column("body", Text),
+      Column("embedding", VECTOR(DIMENSIONS)),
+      Column("other", HALFVEC(DIMENSIONS)))
+Index("docs_bits",
+      func.cast(func.binary_quantize(docs.c.embedding), BIT(DIMENSIONS)).label("embedding"),
+      postgresql_using="hnsw", postgresql_ops={"embedding": "bit_hamming_ops"})
 """
 )
 
@@ -149,6 +175,24 @@ CASES = [
         DOCS,
         ROWS,
         versions=VERSIONS,
+        reorders=True,
+    ),
+    Case(
+        "dimensions",
+        dimensions(embedding=3),
+        DOCS,
+        setup=ROWS,
+        versions=VERSIONS,
+        everywhere=False,
+        reorders=True,
+    ),
+    Case(
+        "dimensions-in-casts",
+        dimensions(embedding=3, other=3),
+        CAST,
+        setup=ROWS.partition("COMMENT")[0],
+        versions=VERSIONS,
+        everywhere=False,
         reorders=True,
     ),
     Case(
