@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,7 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
             require_writable(change.path)
         for change in planned.files:
             write(change)
+        planned = replace(planned, refusals=planned.refusals_after)
     if request.as_json:
         console.out(json.dumps(_document(planned), indent=2), highlight=False)
     else:

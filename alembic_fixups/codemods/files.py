@@ -349,6 +349,18 @@ class File:
             text = statement.lead + text + behind
         return text.replace("\n", self.newline)
 
+    def line_after(self, line: int) -> int:
+        """The line on which that stands which the file had on another when it was read."""
+        place = self.lines[min(line, len(self.lines)) - 1]
+        added = 0
+        for one in self.touched.values():
+            if one.is_gone and one.end <= place:
+                start, end = self._line_of(one)
+                added -= self.data.count(b"\n", start, end)
+            elif one.end <= place and (one.node is None or one.code != one.source):
+                added += self._written(one).count("\n") - one.source.count("\n")
+        return line + added
+
     @property
     def encoded(self) -> bytes:
         """The file as it is now, in its own encoding.

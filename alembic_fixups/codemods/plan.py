@@ -8,7 +8,7 @@ import importlib.util
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -42,12 +42,14 @@ class Plan:
         files: the files that change.
         changes: what changes, thing by thing.
         refusals: what has to be done by hand.
+        refusals_after: the same, with the lines that it has once the files are written.
         untouched: how many files with models stay as they are.
     """
 
     files: list[FileChange]
     changes: list[Changed]
     refusals: list[Refusal]
+    refusals_after: list[Refusal]
     untouched: int
 
 
@@ -107,7 +109,13 @@ def plan(
     untouched = sum(path not in touched for path in made.models.files)
     found = [*made.models.refusals, *_unread(made.models)]
     refusals = sorted(found, key=lambda one: (str(one.path), one.line, one.reason))
-    return Plan(made.files, made.models.changes, refusals, untouched)
+    after = [
+        replace(one, line=made.models.files[one.path].line_after(one.line))
+        if one.path in made.models.files
+        else one
+        for one in refusals
+    ]
+    return Plan(made.files, made.models.changes, refusals, after, untouched)
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,11 @@ def rewrite(
     wishes = list(wishes_of(target, levels, settings.scope == "all"))
     # The widest first: its index serves the others, whose columns it begins with.
     wishes.sort(key=lambda wish: (wish.child, -len(wish.pairs), wish.pairs, wish.parent))
-    keys = [_put(target, wish) for wish in wishes if is_possible(target, wish, major_version)]
+    possible = [wish for wish in wishes if is_possible(target, wish, major_version)]
+    for wish in possible:
+        # All before the first index: one of them may serve as the index of another key.
+        _put_unique(target, wish.parent, tuple(other for _, other in wish.pairs))
+    keys = [_put(target, wish) for wish in possible]
     return tuple(
         sorted(dict.fromkeys(keys), key=lambda key: (key.child, len(key.columns), key.columns))
     )

@@ -55,8 +55,8 @@ def wishes_of(target: Target, levels: Sequence[Level], everything: bool) -> Iter
             ]
             wrong = [
                 referred.key
-                for constraint, referred in on_column
-                if referred.key != level.table or constraint.elements[0].column.name != level.id
+                for constraint, referred in own_references
+                if _is_elsewhere(constraint, referred, level, above)
             ]
             if wrong:
                 report(
@@ -75,6 +75,16 @@ def wishes_of(target: Target, levels: Sequence[Level], everything: bool) -> Iter
                 wish = _widened(target, levels, depths, table, constraint, referred)
                 if constraint not in placed and wish is not None:
                     yield wish
+
+
+def _is_elsewhere(
+    constraint: ForeignKeyConstraint, referred: Table, level: Level, above: Sequence[str]
+) -> bool:
+    """Whether a foreign key on a level's column leads to something else, with the tenant or not."""
+    own = [element for element in constraint.elements if element.parent.name not in above]
+    if [element.parent.name for element in own] != [level.column]:
+        return False
+    return referred.key != level.table or own[0].column.name != level.id
 
 
 def _widened(
