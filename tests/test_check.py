@@ -145,9 +145,10 @@ class TestMistakes:
     def test_no_fixup_on(self, project: AlembicProject) -> None:
         project.pyproject.write_text('[tool.alembic-fixups]\nlock-timeout = "5s"\n')
         assert mistake(project, "check") == (
-            "No fixup is on. Add a table such as [tool.alembic-fixups.schema-prefix] or "
-            "[tool.alembic-fixups.enum-check] or [tool.alembic-fixups.tenant-keys] or "
-            "[tool.alembic-fixups.vector-dimension] or [tool.alembic-fixups.check-constraints] "
+            "No fixup is on. Add a table such as [tool.alembic-fixups.relationship-loading] or "
+            "[tool.alembic-fixups.schema-prefix] or [tool.alembic-fixups.enum-check] or "
+            "[tool.alembic-fixups.tenant-keys] or [tool.alembic-fixups.vector-dimension] or "
+            "[tool.alembic-fixups.redundant-index] or [tool.alembic-fixups.check-constraints] "
             "to pyproject.toml; `alembic-fixups init` proposes what it can infer."
         )
 

@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from alembic_fixups import settings
 from alembic_fixups.fixups import all_fixups
+from tests.codemods.rewriting import Sources
 from tests.projects import Project
 
 ROOT = Path(__file__).parents[1]
@@ -88,6 +89,17 @@ def test_the_migration_in_the_readme_is_what_comes_out(tmp_path: Path, database_
         assert found >= 0, f"not in the revision, or not in this order:\n{part}"
         place = found + len(part)
     project.upgrade()
+
+
+def test_the_codemods_example_is_what_comes_out(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "codemods.md"
+    [toml], [before], [after] = (
+        blocks(page, kind) for kind in ("toml settings", "python before", "python after")
+    )
+    base = "from app.models.example import Base\n\nmetadata = Base.metadata\n"
+    sources = Sources.make(tmp_path, toml, {"example": before}, base)
+    assert sources.codemod().code == 0
+    assert sources.text("example") == after
 
 
 def test_the_changelog_knows_the_version() -> None:

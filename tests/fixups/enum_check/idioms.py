@@ -739,7 +739,7 @@ IDIOMS = [
             )
             id: Mapped[int] = mapped_column(primary_key=True)
             odd = mapped_column(
-                Enum("100%", ":x", "back\\slash", '"', name="odd", native_enum=False, length=63)
+                Enum("100%", ":x", "back\\\\slash", '"', name="odd", native_enum=False, length=63)
             )
             column = mapped_column(
                 "select",
