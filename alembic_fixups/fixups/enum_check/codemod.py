@@ -12,7 +12,8 @@ from sqlalchemy.schema import DefaultClause
 from alembic_fixups.codemods import calls
 from alembic_fixups.codemods.files import Unclear
 from alembic_fixups.codemods.imports import name_for
-from alembic_fixups.codemods.models import ColumnPlace, Models
+from alembic_fixups.codemods.models import Models
+from alembic_fixups.codemods.places import ColumnPlace
 from alembic_fixups.codemods.tool import FixupCommand
 from alembic_fixups.fixups.enum_check.checks import check_beside
 from alembic_fixups.fixups.enum_check.groups import Group, components

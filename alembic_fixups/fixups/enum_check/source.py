@@ -18,8 +18,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from alembic_fixups.codemods import calls
 from alembic_fixups.codemods.files import Statement
-from alembic_fixups.codemods.models import ColumnPlace, Models, column_makers, is_field
+from alembic_fixups.codemods.models import Models
 from alembic_fixups.codemods.names import MISSING, Names
+from alembic_fixups.codemods.places import ColumnPlace, column_makers, is_field
 from alembic_fixups.fixups.enum_check.inference import find_enum
 from alembic_fixups.target import TableKey
 

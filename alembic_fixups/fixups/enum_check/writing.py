@@ -17,7 +17,8 @@ from sqlalchemy.types import TypeEngine
 from alembic_fixups.codemods import calls
 from alembic_fixups.codemods.files import File
 from alembic_fixups.codemods.imports import name_for
-from alembic_fixups.codemods.models import ColumnPlace, Models
+from alembic_fixups.codemods.models import Models
+from alembic_fixups.codemods.places import ColumnPlace
 from alembic_fixups.fixups.enum_check.checks import bound_check, final_name
 from alembic_fixups.fixups.enum_check.inference import FoundEnum, find_enum
 from alembic_fixups.fixups.enum_check.rewrite import EnumColumn

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import libcst as cst
 
 from alembic_fixups.codemods import calls
-from alembic_fixups.codemods.models import ColumnPlace, Models, column_makers
+from alembic_fixups.codemods.models import Models
+from alembic_fixups.codemods.places import ColumnPlace, column_makers
 from alembic_fixups.codemods.tool import FixupCommand
 from alembic_fixups.fixups.redundant_index.rewrite import Redundant
 from alembic_fixups.fixups.redundant_index.settings import NAME, RedundantIndexSettings

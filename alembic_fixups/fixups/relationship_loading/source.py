@@ -11,8 +11,8 @@ from sqlalchemy import orm
 from alembic_fixups.codemods import calls, table_args
 from alembic_fixups.codemods.files import Statement
 from alembic_fixups.codemods.imports import name_for
-from alembic_fixups.codemods.models import RelationshipPlace
 from alembic_fixups.codemods.names import MISSING
+from alembic_fixups.codemods.places import RelationshipPlace
 from alembic_fixups.fixups.relationship_loading.values import Loading
 
 _KWARGS = "sa_relationship_kwargs"

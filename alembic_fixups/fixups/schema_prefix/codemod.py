@@ -16,8 +16,9 @@ from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.codemods import calls
 from alembic_fixups.codemods.files import Statement, Unclear
-from alembic_fixups.codemods.models import ColumnPlace, Models, is_field
+from alembic_fixups.codemods.models import Models
 from alembic_fixups.codemods.names import MISSING, Names
+from alembic_fixups.codemods.places import ColumnPlace, is_field
 from alembic_fixups.codemods.tool import FixupCommand
 from alembic_fixups.fixups.schema_prefix.rewrite import NamedType, Placement, named_types
 from alembic_fixups.fixups.schema_prefix.settings import NAME, SchemaPrefixSettings

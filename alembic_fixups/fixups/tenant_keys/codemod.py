@@ -13,7 +13,8 @@ from sqlalchemy.sql.naming import _get_convention
 from alembic_fixups.codemods import calls, table_args
 from alembic_fixups.codemods.files import File, Unclear
 from alembic_fixups.codemods.imports import name_for
-from alembic_fixups.codemods.models import Models, TablePlace
+from alembic_fixups.codemods.models import Models
+from alembic_fixups.codemods.places import TablePlace
 from alembic_fixups.codemods.proof import configured
 from alembic_fixups.codemods.tool import FixupCommand
 from alembic_fixups.fixups.tenant_keys.relationships import (

@@ -20,7 +20,8 @@ from sqlalchemy.orm import Mapper, MapperProperty, RelationshipDirection, Relati
 from sqlalchemy.orm.exc import UnmappedColumnError
 
 from alembic_fixups.codemods import calls, table_args
-from alembic_fixups.codemods.models import Models, RelationshipPlace
+from alembic_fixups.codemods.models import Models
+from alembic_fixups.codemods.places import RelationshipPlace
 
 _ARGUMENT = "foreign_keys"
 _OPTIONS = "sa_relationship_kwargs"

@@ -10,14 +10,9 @@ from sqlalchemy.schema import SchemaItem
 
 from alembic_fixups.codemods import brackets, calls, table_args
 from alembic_fixups.codemods.files import File, Statement, Unclear
-from alembic_fixups.codemods.models import (
-    ColumnPlace,
-    Models,
-    TablePlace,
-    column_makers,
-    is_field,
-)
+from alembic_fixups.codemods.models import Models
 from alembic_fixups.codemods.names import Names
+from alembic_fixups.codemods.places import ColumnPlace, TablePlace, column_makers, is_field
 from alembic_fixups.codemods.types import type_code
 from alembic_fixups.target import TableKey
 

@@ -9,7 +9,8 @@ from functools import partial
 
 from alembic_fixups.codemods import calls
 from alembic_fixups.codemods.files import Unclear
-from alembic_fixups.codemods.models import ColumnPlace, Models
+from alembic_fixups.codemods.models import Models
+from alembic_fixups.codemods.places import ColumnPlace
 from alembic_fixups.codemods.tool import FixupCommand
 from alembic_fixups.codemods.types import type_code
 from alembic_fixups.fixups.vector_dimension.constants import (

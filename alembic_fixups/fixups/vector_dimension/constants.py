@@ -19,8 +19,9 @@ from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.codemods import calls
 from alembic_fixups.codemods.files import Block, File, Statement, Unclear
-from alembic_fixups.codemods.models import Models, is_field
+from alembic_fixups.codemods.models import Models
 from alembic_fixups.codemods.names import MISSING, Names, dotted
+from alembic_fixups.codemods.places import is_field
 from alembic_fixups.fixups.vector_dimension.numbers import Number, integer, written
 from alembic_fixups.settings import shown
 

@@ -10,8 +10,9 @@ from itertools import count
 
 from alembic_fixups.codemods import calls
 from alembic_fixups.codemods.files import File, Statement, Unclear, parsed
-from alembic_fixups.codemods.models import Models, TablePlace
+from alembic_fixups.codemods.models import Models
 from alembic_fixups.codemods.names import MISSING, Names
+from alembic_fixups.codemods.places import TablePlace
 from alembic_fixups.fixups.vector_dimension.constants import origin
 from alembic_fixups.fixups.vector_dimension.index_source import place_of
 from alembic_fixups.fixups.vector_dimension.numbers import Number, literals, written

@@ -13,8 +13,9 @@ from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.codemods import calls
 from alembic_fixups.codemods.files import Block, Statement
-from alembic_fixups.codemods.models import ColumnPlace, Models
+from alembic_fixups.codemods.models import Models
 from alembic_fixups.codemods.names import MISSING, Names, dotted
+from alembic_fixups.codemods.places import ColumnPlace
 from alembic_fixups.fixups.vector_dimension.types import is_pgvectors, of_model
 from alembic_fixups.target import TableKey
 
