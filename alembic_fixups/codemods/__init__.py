@@ -6,7 +6,7 @@ module and file, a name in that file to the object that the module has under it.
 imports, facades and constants need no rules of their own, and nothing is guessed.
 
 ``files`` holds a file as statements, each parsed by libcst when a codemod looks into it; ``models``
-finds the statement of a table, column or relationship (``places``); ``calls``, ``table_args`` and ``imports``
-change one; ``layout`` writes it as black would; ``proof`` loads the outcome in a process of its own
-and compares; ``command`` runs it all.
+finds the statement of a table, column or relationship (``places``), ``bindings`` that of a name;
+``calls``, ``table_args`` and ``imports`` change one; ``layout`` writes it as black would; ``proof``
+loads the outcome in a process of its own and compares; ``command`` runs it all.
 """

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 import libcst as cst
 
+from alembic_fixups.codemods.bindings import assigned, file_of
 from alembic_fixups.codemods.files import File, Statement, Unclear
 from alembic_fixups.codemods.models import Models
 from alembic_fixups.codemods.names import Names, dotted
-
-_DEPTH = 8
-"""How many modules may hand a name on."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +53,13 @@ def constant_of(models: Models, file: File, code: str) -> Constant | None:
         Unclear: it is assigned twice, or in a file that is no Python.
     """
     before, _, name = code.rpartition(".")
-    if not before:
-        return _in_module(models, file, name, _DEPTH)
-    owner = Names(file.module).value(before)
-    other = _file(models, owner) if isinstance(owner, ModuleType) else None
-    return None if other is None else _in_module(models, other, name, _DEPTH)
+    if before:
+        owner = Names(file.module).value(before)
+        other = file_of(models, owner) if isinstance(owner, ModuleType) else None
+    else:
+        other = file
+    found = None if other is None else assigned(models, other, name)
+    return None if found is None else Constant(*found)
 
 
 def uses(models: Models, constant: Constant) -> Iterator[tuple[File, int, int]]:
@@ -96,36 +93,3 @@ def _may_be(file: File, code: str, constant: Constant) -> bool:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     )
-
-
-def _in_module(models: Models, file: File, name: str, depth: int) -> Constant | None:
-    statement = file.module_block.assigned(name)
-    if statement is not None:
-        return Constant(statement, name)
-    for node in file.tree.body if depth else ():
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        for alias in node.names:
-            if alias.name != "*" and (alias.asname or alias.name) != name:
-                continue
-            other = _file(models, _imported(file, node))
-            known = name if alias.name == "*" else alias.name
-            found = None if other is None else _in_module(models, other, known, depth - 1)
-            if found is not None:
-                return found
-    return None
-
-
-def _imported(file: File, node: ast.ImportFrom) -> ModuleType | None:
-    name = "." * node.level + (node.module or "")
-    package = getattr(file.module, "__package__", None)
-    try:
-        return sys.modules.get(importlib.util.resolve_name(name, package))
-    except ImportError:
-        return None
-
-
-def _file(models: Models, module: ModuleType | None) -> File | None:
-    name = getattr(module, "__file__", None)
-    path = Path(name).resolve() if isinstance(name, str) else None
-    return models.file(path) if path in models.modules else None

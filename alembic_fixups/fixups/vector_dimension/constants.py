@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
@@ -18,6 +15,7 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.codemods import calls
+from alembic_fixups.codemods.bindings import assigned, file_of
 from alembic_fixups.codemods.files import Block, File, Statement, Unclear
 from alembic_fixups.codemods.models import Models
 from alembic_fixups.codemods.names import MISSING, Names, dotted
@@ -191,7 +189,7 @@ def _binding(models: Models, code: str, file: File, block: Block | None) -> Cons
         return _in_module(models, file, name)
     owner = Names(file.module).value(first)
     if isinstance(owner, ModuleType):
-        other = _file(models, owner)
+        other = file_of(models, owner)
         return None if other is None else _in_module(models, other, name)
     if owner is MISSING:
         return None
@@ -199,43 +197,9 @@ def _binding(models: Models, code: str, file: File, block: Block | None) -> Cons
     return None if given is None else Constant(given[2], given[1], name)
 
 
-def _in_module(models: Models, file: File, name: str, depth: int = 8) -> Constant | None:
-    """The assignment of a name of a module, in another module where it is imported from there."""
-    statement = file.module_block.assigned(name)
-    if statement is not None:
-        return Constant(statement, file.module_block, name)
-    if depth == 0:
-        return None
-    for node in file.tree.body:
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        for alias in node.names:
-            if alias.name != "*" and (alias.asname or alias.name) != name:
-                continue
-            other = _file(models, _imported(file, node))
-            found = None
-            if other is not None:
-                known = name if alias.name == "*" else alias.name
-                found = _in_module(models, other, known, depth - 1)
-            if found is not None:
-                return found
-    return None
-
-
-def _imported(file: File, node: ast.ImportFrom) -> ModuleType | None:
-    name = "." * node.level + (node.module or "")
-    package = getattr(file.module, "__package__", None)
-    try:
-        return sys.modules.get(importlib.util.resolve_name(name, package))
-    except ImportError:
-        return None
-
-
-def _file(models: Models, module: ModuleType | None) -> File | None:
-    path = getattr(module, "__file__", None)
-    if not isinstance(path, str) or Path(path).resolve() not in models.modules:
-        return None
-    return models.file(Path(path).resolve())
+def _in_module(models: Models, file: File, name: str) -> Constant | None:
+    found = assigned(models, file, name)
+    return None if found is None else Constant(found[0], found[0].file.module_block, found[1])
 
 
 # What else uses it
