@@ -189,6 +189,12 @@ Journal = list[tuple[Statement | None, Callable[[], None]]]
 """What has been changed, one step after another: the statement, and what takes the step back."""
 
 
+def take_back(journal: Journal, begin: int = 0) -> None:
+    """Takes back what has been done since the journal was that long."""
+    while len(journal) > begin:
+        journal.pop()[1]()
+
+
 class File:
     """A Python file.
 

@@ -24,7 +24,7 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.orm.mapper import _all_registries
 
-from alembic_fixups.codemods.files import Block, File, Journal, Statement, Unclear
+from alembic_fixups.codemods.files import Block, File, Journal, Statement, Unclear, take_back
 from alembic_fixups.codemods.names import Names
 from alembic_fixups.codemods.places import ColumnPlace, RelationshipPlace, TablePlace
 from alembic_fixups.target import TableKey, Target
@@ -103,19 +103,14 @@ class Models:
                 reason = f"{LEFT_OUT}: {self.barred[fixup, title]}"
                 raise changed[0].unclear(reason)
         except Unclear as error:
-            self._undo(begin)
+            take_back(self.journal, begin)
             self.refuse(fixup, error, title)
             return
         if self.limit is not None and len(self.changes) >= self.limit:
-            self._undo(begin)
+            take_back(self.journal, begin)
         elif changed:
             places = {(one.file.path, one.line) for one in changed}
             self.changes.append(Changed(fixup, title, tuple(sorted(places))))
-
-    def _undo(self, begin: int) -> None:
-        """Takes back what has been done since the journal was that long."""
-        while len(self.journal) > begin:
-            self.journal.pop()[1]()
 
     def refuse(self, fixup: str, error: Unclear, title: str = "") -> None:
         """Notes something that has to be done by hand."""

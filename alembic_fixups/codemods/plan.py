@@ -17,7 +17,7 @@ from types import ModuleType
 from alembic_fixups import project as projects
 from alembic_fixups import settings
 from alembic_fixups.codemods import imports
-from alembic_fixups.codemods.files import File
+from alembic_fixups.codemods.files import File, Journal, take_back
 from alembic_fixups.codemods.models import Changed, Models, Refusal
 from alembic_fixups.codemods.proof import Loaded, configured, loaded, prove
 from alembic_fixups.file_change import FileChange
@@ -80,7 +80,11 @@ def plan(
     _prepare(Models(Target(originals), is_own, within, width_of), chosen, only)
     warned, mappers = configured()
 
+    files: dict[Path, File] = {}
+    journal: Journal = []
+
     def attempt(limit: int | None = None) -> _Attempt:
+        take_back(journal)  # the files themselves are read once
         target = Target(originals)
         models = Models(
             target,
@@ -90,14 +94,16 @@ def plan(
             limit=limit,
             barred=barred,
             introduce_constant=introduce_constant,
+            files=files,
+            journal=journal,
         )
-        files = rewrite(models, chosen, only, major_version, advance)
-        if not files:
+        changes = rewrite(models, chosen, only, major_version, advance)
+        if not changes:
             return _Attempt(models, [], "")
         advance("proof")
         before = loaded(target, warned, mappers)
-        after = prove(project, {one.path: one.new for one in files}, major_version)
-        return _Attempt(models, files, _problem(before, after))
+        after = prove(project, {one.path: one.new for one in changes}, major_version)
+        return _Attempt(models, changes, _problem(before, after))
 
     barred: dict[tuple[str, str], str] = {}
     made = attempt()
