@@ -1,7 +1,8 @@
-"""Arguments of a call and elements of a tuple, list or dict: put in and taken out.
+"""Arguments of a call, elements of a tuple, list or dict, names of an import: put in and taken out.
 
 A comment behind an element stays behind it, one on lines of its own before it stays before it, and
-those of an element that is taken out stay where they are.
+those of an element that is taken out stay where they are; the one behind an imported name goes with
+the name.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any, TypeVar
 
 import libcst as cst
 
-Bracketed = TypeVar("Bracketed", cst.Call, cst.Tuple, cst.List, cst.Dict)
+Bracketed = TypeVar("Bracketed", cst.Call, cst.Tuple, cst.List, cst.Dict, cst.ImportFrom)
 Whitespace = cst.BaseParenthesizableWhitespace
 
 _NOTHING = cst.SimpleWhitespace("")
 
 
 def inserted(node: Bracketed, made: cst.CSTNode, place: int) -> Bracketed:
-    """The call, tuple, list or dict with another argument or element at a place."""
+    """The call, tuple, list, dict or import with another argument, element or name at a place."""
     inside = _inside(node)
     items, gaps = list(inside.items), list(inside.gaps)
     has_comma = inside.has_comma
@@ -47,17 +48,17 @@ def inserted(node: Bracketed, made: cst.CSTNode, place: int) -> Bracketed:
 
 
 def without(node: Bracketed, doomed: cst.CSTNode) -> Bracketed:
-    """The call, tuple, list or dict without one of its arguments or elements."""
+    """The call, tuple, list, dict or import without one of its arguments, elements or names."""
     inside = _inside(node)
     items, gaps = list(inside.items), list(inside.gaps)
-    children = node.args if isinstance(node, cst.Call) else node.elements
-    place = next(n for n, one in enumerate(children) if one is doomed)
+    place = next(n for n, one in enumerate(items) if one is doomed)
     before: Whitespace = gaps[place]
     behind: Whitespace = gaps[place + 1]
     kept = behind if place == len(items) - 1 else before
     if len(items) == 1 and not _comments(before) and not _comments(behind):
         kept = _NOTHING
-    lines = [*_lines(before), *_own_line(behind, before), *_lines(behind)]
+    own_line = _own_line(behind, before) if not isinstance(node, cst.ImportFrom) else []
+    lines = [*_lines(before), *own_line, *_lines(behind)]
     gaps[place : place + 2] = [_noted(_plain(kept), _behind(before), lines, before, behind)]
     del items[place]
     has_comma = bool(items) and (
@@ -84,8 +85,19 @@ class _Inside:
     has_comma: bool
 
 
-def _inside(node: cst.Call | cst.Tuple | cst.List | cst.Dict) -> _Inside:
-    items: Sequence[Any] = node.args if isinstance(node, cst.Call) else node.elements
+def _items(node: Bracketed) -> Sequence[Any]:
+    match node:
+        case cst.Call():
+            return node.args
+        case cst.ImportFrom(names=cst.ImportStar()):
+            return []
+        case cst.ImportFrom():
+            return list(node.names)  # type: ignore[arg-type]
+    return node.elements
+
+
+def _inside(node: Bracketed) -> _Inside:
+    items = _items(node)
     gaps: list[Whitespace] = []
     for one in items:
         gaps.append(one.comma.whitespace_after if isinstance(one.comma, cst.Comma) else _NOTHING)
@@ -102,7 +114,9 @@ def _inside(node: cst.Call | cst.Tuple | cst.List | cst.Dict) -> _Inside:
             first, last = node.lbracket.whitespace_after, node.rbracket.whitespace_before
         case cst.Dict():
             first, last = node.lbrace.whitespace_after, node.rbrace.whitespace_before
-    if gaps and (not has_comma or not isinstance(node, cst.Call)):
+        case cst.ImportFrom(lpar=cst.LeftParen() as left, rpar=cst.RightParen() as right):
+            first, last = left.whitespace_after, right.whitespace_before
+    if gaps and (not has_comma or not isinstance(node, cst.Call | cst.ImportFrom)):
         gaps[-1] = last
     return _Inside(items, [first, *gaps], has_comma)
 
@@ -118,6 +132,8 @@ def _onto(node: Bracketed, inside: _Inside) -> Bracketed:
         elif is_call and inside.has_comma:
             comma = cst.Comma(whitespace_after=gap)
             items.append(one.with_changes(comma=comma, whitespace_after_arg=_NOTHING))
+        elif isinstance(node, cst.ImportFrom) and inside.has_comma:
+            items.append(one.with_changes(comma=cst.Comma(whitespace_after=gap)))
         elif is_call:
             none = cst.MaybeSentinel.DEFAULT
             items.append(one.with_changes(comma=none, whitespace_after_arg=gap))
@@ -141,6 +157,14 @@ def _onto(node: Bracketed, inside: _Inside) -> Bracketed:
                 lbracket=node.lbracket.with_changes(whitespace_after=first),
                 rbracket=node.rbracket.with_changes(whitespace_before=last),
             )
+        case cst.ImportFrom(lpar=cst.LeftParen() as opens, rpar=cst.RightParen() as closes):
+            return node.with_changes(
+                names=items,
+                lpar=opens.with_changes(whitespace_after=first),
+                rpar=closes.with_changes(whitespace_before=_NOTHING if inside.has_comma else last),
+            )
+        case cst.ImportFrom():
+            return node.with_changes(names=items)
     return node.with_changes(
         elements=items,
         lbrace=node.lbrace.with_changes(whitespace_after=first),

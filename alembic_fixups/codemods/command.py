@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic_fixups.codemods.plan import BROKEN, Plan, plan
-from alembic_fixups.file_change import require_writable, show, write
-from alembic_fixups.project import Project, ProjectError, quiet
+from alembic_fixups.file_change import diff, require_writable, show, write
+from alembic_fixups.project import Project, ProjectError, quiet, read_bytes
 from alembic_fixups.settings import shown
 
 if TYPE_CHECKING:
@@ -76,11 +76,19 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
     if writes:
         for change in planned.files:
             require_writable(change.path)
+            if read_bytes(change.path) != change.old:
+                raise ProjectError(
+                    f"{shown(change.path)}: has been changed meanwhile; nothing was written. Run "
+                    "this again."
+                )
         for change in planned.files:
             write(change)
         planned = replace(planned, refusals=planned.refusals_after)
     if request.as_json:
-        console.out(json.dumps(_document(planned), indent=2), highlight=False)
+        document = _document(planned)
+        if request.diff:
+            document["diff"] = ["\n".join(diff(change)) for change in planned.files]
+        console.out(json.dumps(document, indent=2), highlight=False)
     else:
         _print(planned, console, request)
     if any(one.fixup == BROKEN for one in planned.refusals):

@@ -49,7 +49,8 @@ class Statement:
         line: its line, from 1.
         indent: the whitespace before it.
         tree: as it is now.
-        lead: what stands before a new one: the end of the line before, and the indentation.
+        is_above: whether a new one stands above the line of its place, not behind its end.
+        gap: the line breaks between a new one that is not above a line and the one before it.
         is_gone: whether it is taken out, with its line.
     """
 
@@ -60,7 +61,8 @@ class Statement:
     line: int
     indent: str
     _tree: cst.Module | None = None
-    lead: str = ""
+    is_above: bool = False
+    gap: str = "\n"
     is_gone: bool = False
 
     @property
@@ -169,9 +171,10 @@ class Block:
         indent = lead.decode()
         if after is not None:
             place = anchor.end + len(trail)
-            made = Statement(file, place, place, None, anchor.line, indent, None, "\n" + indent)
+            made = Statement(file, place, place, None, anchor.line, indent)
         else:
-            made = Statement(file, anchor.start, anchor.start, None, anchor.line, indent, None)
+            place = file.above(anchor)
+            made = Statement(file, place, place, None, anchor.line, indent, is_above=True)
         made._tree = parsed(code, file.newline)
         file.note(made, lambda: self._remove(made))
         position = self.statements.index(anchor) + (after is not None)
@@ -224,7 +227,8 @@ class File:
         try:
             self.encoding, _ = tokenize.detect_encoding(io.BytesIO(self.original).readline)
             self.data = self.original.decode(self.encoding).encode()
-            self.tree = ast.parse(self.data)
+            # As a text: of bytes Python would read the encoding's name, which they no longer have.
+            self.tree = ast.parse(self.data.decode())
         except (SyntaxError, UnicodeDecodeError, ValueError) as error:
             line = getattr(error, "lineno", None) or 1
             raise Unclear(f"{type(error).__name__}: {error}", self, line) from error
@@ -279,6 +283,19 @@ class File:
         first = max(first, self.data.rfind(b"\r", 0, statement.start) + 1)
         found = re.compile(rb"[^\r\n]*").match(self.data, statement.end)
         return self.data[first : statement.start], found[0] if found else b""
+
+    def above(self, statement: Statement) -> int:
+        """Where the first line begins that belongs to a statement: its comments and decorators."""
+        assert statement.node is not None
+        decorators = getattr(statement.node, "decorator_list", [])
+        line: int = min([statement.line, *(one.lineno for one in decorators)])
+        while line > 1:
+            text = self.data[self.lines[line - 2] : self.lines[line - 1]]
+            indent = text[: len(text) - len(text.lstrip())].decode()
+            if not text.lstrip().startswith(b"#") or indent != statement.indent:
+                break
+            line -= 1
+        return self.lines[line - 1]
 
     def class_block(self, name: str) -> Block:
         """The body of a class, by its qualified name.
@@ -350,9 +367,10 @@ class File:
         code = statement.code.rstrip("\r\n")
         before = None if statement.node is None else statement.source
         text = laid_out(code, before, statement.indent, self.width).replace("\r\n", "\n")
-        if statement.node is None:
-            behind = "" if statement.lead else "\n" + statement.indent
-            text = statement.lead + text + behind
+        if statement.node is None and statement.is_above:
+            text = f"{statement.indent}{text}\n"
+        elif statement.node is None:
+            text = f"{statement.gap}{statement.indent}{text}"
         return text.replace("\n", self.newline)
 
     def line_after(self, line: int) -> int:

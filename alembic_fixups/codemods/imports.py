@@ -5,15 +5,20 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 
 import libcst as cst
 
-from alembic_fixups.codemods import calls
+from alembic_fixups.codemods import brackets, calls
 from alembic_fixups.codemods.files import File, Statement
+from alembic_fixups.codemods.import_order import add, imported_by, is_comment, is_import, module_of
 from alembic_fixups.codemods.names import MISSING, Names
 
 _WORD = re.compile(r"[^\W\d]\w*")
+
+_WANTED = re.compile(r"#\s*noqa(?!\s*:)|#\s*noqa\s*:[^#]*F401", re.IGNORECASE)
+"""What tells linters that an import is wanted though the name is not used."""
 
 _FACADE = re.compile(r"\b(\w+)\.(?:Column|ForeignKey|relationship|Table|mapped_column)\b")
 """``db.Column``: an object of the project's that hands on what SQLAlchemy has."""
@@ -46,27 +51,29 @@ def name_for(file: File, wanted: object, module: str, name: str) -> str:
     return alias
 
 
-def settle(file: File, used_elsewhere: Callable[[], set[str]]) -> None:
+def settle(file: File, used_elsewhere: Callable[[set[str]], set[str]]) -> None:
     """Adds the imports that changes asked for and takes out those that nothing needs any more.
 
-    Takes what gives the names that other files import from this one.
+    Takes what says which of some names other files take from this one.
     """
     was, now = _words_of(file, before=True), _words_of(file, before=False)
-    for (module, name), alias in sorted(file.imports.items()):
-        if alias in now:
-            _add(file, module, name, alias)
-    imported = [
-        one for one in file.statements() if isinstance(one.node, ast.Import | ast.ImportFrom)
-    ]
-    bound = {name for one in imported for name in _names(one.node)}
+    add(file, [(*key, alias) for key, alias in file.imports.items() if alias in now])
+    # An import in a class stays: the class may have nothing else.
+    imported = [one for one in file.module_block.statements if is_import(one)]
+    bound = {name for one in imported for name in _names(one)}
     gone = (was - now) & bound
     if not gone:
         return
-    gone -= _used(ast.parse(file.text)) | _exported(file.tree)
+    try:
+        tree = ast.parse(file.text)
+    except SyntaxError:  # the proof says so
+        return
+    gone -= _used(tree) | _exported(file.tree)
     if gone:
-        gone -= used_elsewhere()
+        gone -= used_elsewhere(gone)
     for statement in imported if gone else ():
         _remove(statement, gone)
+    _close_gaps(file, [one for one in imported if one.is_gone])
 
 
 def _words_of(file: File, *, before: bool) -> set[str]:
@@ -79,10 +86,12 @@ def _words_of(file: File, *, before: bool) -> set[str]:
     return found
 
 
-def _names(node: ast.stmt | None) -> set[str]:
+def _names(statement: Statement) -> set[str]:
     """The names that an import gives."""
-    assert isinstance(node, ast.Import | ast.ImportFrom)
-    return {one.asname or one.name.partition(".")[0] for one in node.names}
+    node = imported_by(statement)
+    if node is None or isinstance(node.names, cst.ImportStar):
+        return set()
+    return {_bound(one) for one in node.names}
 
 
 def _used(tree: ast.AST) -> set[str]:
@@ -124,126 +133,65 @@ def _exported(tree: ast.Module) -> set[str]:
     return set()
 
 
-def _add(file: File, module: str, name: str, alias: str) -> None:
-    written = name if alias == name else f"{name} as {alias}"
-    imports = [
-        one
-        for one in file.module_block.statements
-        if isinstance(one.node, ast.Import | ast.ImportFrom) or one.code.startswith("from ")
-    ]
-    for statement in imports:
-        found = _from(statement)
-        if found is not None and _module_of(found) == module and not _has_star(found):
-            statement.tree = calls.replaced(statement.tree, found, _with_name(found, written))
-            return
-    code = f"from {module} import {written}"
-    froms = [
-        one
-        for one in imports
-        if isinstance(one.node, ast.ImportFrom) and one.node.level == 0 and one.node.module
-    ]
-    before = [
-        one
-        for one in froms
-        if isinstance(one.node, ast.ImportFrom) and str(one.node.module) < module
-    ]
-    package = module.partition(".")[0]
-    same = [
-        one
-        for one in imports
-        if isinstance(one.node, ast.ImportFrom | ast.Import) and package in one.code
-    ]
-    near = [one for one in before if one in same]
-    if not near and same and all(one in froms for one in same):
-        file.module_block.insert(code, after=None, before=same[0])
-        return
-    near = near or same or before or froms or imports
-    docstring = [
-        one
-        for one in file.module_block.statements[:1]
-        if isinstance(one.node, ast.Expr) and isinstance(one.node.value, ast.Constant)
-    ]
-    last = near or docstring
-    file.module_block.insert(code, after=last[-1] if last else None)
-
-
-def _from(statement: Statement) -> cst.ImportFrom | None:
-    body = statement.tree.body[0] if statement.tree.body else None
-    if isinstance(body, cst.SimpleStatementLine) and isinstance(body.body[0], cst.ImportFrom):
-        return body.body[0]
-    return None
-
-
-def _module_of(node: cst.ImportFrom) -> str | None:
-    return None if node.relative or node.module is None else calls.code_of(node.module)
-
-
-def _has_star(node: cst.ImportFrom) -> bool:
-    return isinstance(node.names, cst.ImportStar)
-
-
-def _with_name(node: cst.ImportFrom, written: str) -> cst.ImportFrom:
-    assert not isinstance(node.names, cst.ImportStar)
-    aliases = list(node.names)
-    bare = [one.with_changes(comma=cst.MaybeSentinel.DEFAULT) for one in aliases]
-    [made] = _alias(written)
-    keys = [_key(one) for one in bare]
-    place = len(bare)
-    if keys == sorted(keys):
-        place = next((n for n, key in enumerate(keys) if key > _key(made)), len(bare))
-    between = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
-    if len(aliases) > 1 and isinstance(aliases[0].comma, cst.Comma):
-        between = aliases[0].comma
-    elif node.lpar and isinstance(node.lpar.whitespace_after, cst.ParenthesizedWhitespace):
-        between = cst.Comma(whitespace_after=node.lpar.whitespace_after)
-    if place < len(aliases):
-        aliases.insert(place, made.with_changes(comma=between))
-    else:
-        last = aliases[-1]
-        aliases[-1] = last.with_changes(comma=between)
-        aliases.append(made.with_changes(comma=last.comma))
-    return node.with_changes(names=aliases)
-
-
-def _alias(written: str) -> list[cst.ImportAlias]:
-    statement = cst.parse_statement(f"from x import {written}")
-    assert isinstance(statement, cst.SimpleStatementLine)
-    found = statement.body[0]
-    assert isinstance(found, cst.ImportFrom) and not isinstance(found.names, cst.ImportStar)
-    return list(found.names)
-
-
-def _key(alias: cst.ImportAlias) -> tuple[int, str]:
-    """isort's order: constants, classes, the rest."""
-    name = calls.code_of(alias.name)
-    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
-    return kind, name
-
-
 def _remove(statement: Statement, gone: set[str]) -> None:
-    _, behind = statement.file.around(statement)
-    if b"noqa" in behind:
+    lead, behind = statement.file.around(statement)
+    node = imported_by(statement)
+    if node is None or isinstance(node.names, cst.ImportStar):
         return
-    body = statement.tree.body[0]
-    if not isinstance(body, cst.SimpleStatementLine):
+    if isinstance(node, cst.ImportFrom) and module_of(node) == "__future__":
         return
-    node = body.body[0]
-    if not isinstance(node, cst.Import | cst.ImportFrom) or isinstance(node.names, cst.ImportStar):
+    # A comment that lets an unused name be wanted has it stay.
+    if _WANTED.search(behind.decode()) or _WANTED.search(statement.code.partition("\n")[0]):
         return
-    if isinstance(node, cst.ImportFrom) and _module_of(node) == "__future__":
+    doomed = [one for one in node.names if _bound(one) in gone and not _stays(one)]
+    if len(doomed) == len(node.names):
+        if not lead.strip() and is_comment(behind):
+            statement.drop()
         return
-    kept = [one for one in node.names if _bound(one) not in gone]
-    if len(kept) == len(node.names):
+    if not doomed:
         return
-    if not kept:
-        statement.drop()
-        return
-    # Of those that stay the last one has what the last one had behind it.
-    kept[-1] = kept[-1].with_changes(comma=node.names[-1].comma)
-    statement.tree = calls.replaced(statement.tree, node, node.with_changes(names=kept))
+    made: cst.Import | cst.ImportFrom
+    if isinstance(node, cst.ImportFrom):
+        made = node
+        # Each removal makes those before it anew.
+        for place in sorted((node.names.index(one) for one in doomed), reverse=True):
+            names = made.names
+            assert not isinstance(names, cst.ImportStar)
+            made = brackets.without(made, names[place])
+    else:
+        kept = [one for one in node.names if one not in doomed]
+        kept[-1] = kept[-1].with_changes(comma=node.names[-1].comma)
+        made = node.with_changes(names=kept)
+    statement.tree = calls.replaced(statement.tree, node, made)
+
+
+def _stays(alias: cst.ImportAlias) -> bool:
+    """Whether an import says itself that others may take the name from here."""
+    if alias.asname is not None and calls.code_of(alias.name) == _bound(alias):
+        return True
+    return _WANTED.search(calls.code_of(alias).partition("\n")[0]) is not None
 
 
 def _bound(alias: cst.ImportAlias) -> str:
     if alias.asname is not None:
         return calls.code_of(alias.asname.name)
     return calls.code_of(alias.name).partition(".")[0]
+
+
+def _close_gaps(file: File, gone: list[Statement]) -> None:
+    """Takes out the empty line behind imports of which a whole group is gone."""
+    removed = {
+        file.data.count(b"\n", 0, place) for one in gone for place in range(one.start, one.end)
+    }
+    lines = file.data.split(b"\n")
+    for statement in gone:
+        above = file.data.count(b"\n", 0, statement.start) - 1
+        while above in removed:
+            above -= 1
+        below = file.data.count(b"\n", 0, statement.end) + 1
+        if below in removed or below >= len(lines) - 1 or lines[below].strip():
+            continue
+        if above < 0 or not lines[above].strip():
+            end = statement.end
+            file.note(statement, partial(setattr, statement, "end", end))
+            statement.end = end + len(file.around(statement)[1]) + len(file.newline)

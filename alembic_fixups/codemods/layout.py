@@ -133,7 +133,7 @@ class _Layout:
         if split is None:
             return flat + behind
         head, body, tail = split
-        deeper = indent + "    "
+        deeper = indent + _unit(indent)
         elements = _elements(body)
         has_comma = body.endswith(",")
         # The elements of a tuple, list or dict never share a line, as arguments may.
@@ -196,6 +196,13 @@ def _elements(body: str) -> list[str]:
             start = token.end[1] - 1
     rest = body[start:].strip()
     return [*found, rest] if rest else found
+
+
+def _unit(indent: str) -> str:
+    """One step of a file's indentation, as far as a line's own tells it."""
+    if "\t" in indent:
+        return "\t"
+    return "  " if len(indent) % 4 == 2 else "    "
 
 
 def _is_call(before: str) -> bool:

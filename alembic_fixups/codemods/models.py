@@ -72,6 +72,7 @@ class Models:
         target: the metadata that the fixups have rewritten; its ``original()`` is the models'.
         paths: the files and folders that may be changed; everywhere where there are none.
         width_of: how long a line of a file may be.
+        settings_path: the file that is named for what is written in no file of the project's.
         limit: how many changes are made at most, None for all.
         barred: changes that are not made, by fixup and title, with the reason.
         introduce_constant: whether numbers that a model repeats get a name.
@@ -83,6 +84,7 @@ class Models:
     is_own: Callable[[str], bool]
     paths: tuple[Path, ...] = ()
     width_of: Callable[[Path], int] = lambda _: 88
+    settings_path: Path = Path("pyproject.toml")
     limit: int | None = None
     barred: Mapping[tuple[str, str], str] = field(default_factory=dict)
     introduce_constant: bool = False
@@ -114,7 +116,7 @@ class Models:
 
     def refuse(self, fixup: str, error: Unclear, title: str = "") -> None:
         """Notes something that has to be done by hand."""
-        path = error.file.path if error.file is not None else Path()
+        path = error.file.path if error.file is not None else self.settings_path
         reason = f"{title}: {error}" if title else str(error)
         refusal = Refusal(path, error.line, fixup, reason)
         if refusal not in self.refusals:
@@ -141,7 +143,7 @@ class Models:
         if path not in self.files:
             made = File(path, self.modules.get(path), self.width_of(path), self.journal)
             if self.paths and not any(path.is_relative_to(one) for one in self.paths):
-                made.locked = "this file is not among those to change"
+                made.locked = "this file is not among those to change; name it too, or no paths"
             self.files[path] = made
         return self.files[path]
 
@@ -153,7 +155,11 @@ class Models:
         """
         path = self._paths.get(class_.__module__)
         if path is None:
-            raise Unclear(f"{class_.__module__}.{class_.__qualname__} is not the project's own")
+            raise Unclear(
+                f"{class_.__module__}.{class_.__qualname__} is in no module of the project's that "
+                "Alembic imports: in an installed package, where only the migration can change it, "
+                "or in env.py itself, from where it has to move to a module"
+            )
         return self.file(path)
 
     @cached_property
@@ -200,7 +206,10 @@ class Models:
                     return TablePlace(file, block, None, Names(file.module), table)
         found = self._tables.get(id(table))
         if found is None:
-            raise Unclear(f"nothing shows where the table {table.name} is written")
+            raise Unclear(
+                f"nothing shows where the table {table.name} is written: in no module of the "
+                "project's that Alembic imports, or by a function. Change it by hand"
+            )
         path, line = found
         file = self.file(path)
         statement = next(
@@ -272,11 +281,13 @@ class Models:
         """
         table = self.original(key)
         column = next(one for one in table.c if one.name == name)
+        written = self._written(key)
+        if written is not None and written.statement is not None:
+            # The class that is mapped to it may name the column once more, as an annotation.
+            return ColumnPlace(written.statement, written.names, name, None, ((key, name),))
         found = self._place_of(key, column)
         if found is None:
             place = self.table(key)
-            if place.statement is not None:
-                return ColumnPlace(place.statement, place.names, name, None, ((key, name),))
             raise Unclear(
                 f"{table.name}.{name} is not written in the class or in what it inherits from",
                 place.file,
@@ -286,6 +297,14 @@ class Models:
         columns = self._columns_at(class_, attribute, statement) | {(key, name)}
         names = self._names_in(class_, block, statement)
         return ColumnPlace(statement, names, attribute, block, tuple(sorted(columns)))
+
+    def _written(self, key: TableKey) -> TablePlace | None:
+        """Where a table is written, None where that is not known."""
+        try:
+            place = self.table(key)
+        except Unclear:
+            return None  # to be refused where it is to be changed
+        return place
 
     def _names_in(self, class_: type, block: Block, statement: Statement) -> Names:
         if class_ not in self._bodies:

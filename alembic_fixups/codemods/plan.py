@@ -5,23 +5,21 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
 from alembic_fixups import project as projects
 from alembic_fixups import settings
-from alembic_fixups.codemods import imports
-from alembic_fixups.codemods.files import File, Journal, take_back
+from alembic_fixups.codemods import importers, imports
+from alembic_fixups.codemods.files import File, Journal, Unclear, take_back
 from alembic_fixups.codemods.models import Changed, Models, Refusal
-from alembic_fixups.codemods.proof import Loaded, configured, loaded, prove
+from alembic_fixups.codemods.proof import Loaded, Statements, configured, loaded, prove
 from alembic_fixups.file_change import FileChange
-from alembic_fixups.fixups import Fixup
+from alembic_fixups.fixups import Fixup, all_fixups
 from alembic_fixups.project import Project, ProjectError
 from alembic_fixups.report import Refused
 from alembic_fixups.settings import Settings, SettingsError, shown
@@ -77,9 +75,11 @@ def plan(
     advance("models")
     originals = projects.models(project)
     within = tuple(path.resolve() for path in paths)
+    _require_modules(within, project)
     _prepare(Models(Target(originals), is_own, within, width_of), chosen, only)
     warned, mappers = configured()
 
+    unstable: set[str] = set()
     files: dict[Path, File] = {}
     journal: Journal = []
 
@@ -91,6 +91,7 @@ def plan(
             is_own,
             within,
             width_of,
+            project.settings_path,
             limit=limit,
             barred=barred,
             introduce_constant=introduce_constant,
@@ -99,11 +100,17 @@ def plan(
         )
         changes = rewrite(models, chosen, only, major_version, advance)
         if not changes:
-            return _Attempt(models, [], "")
+            return _Attempt(models, [], "", Loaded(), Loaded())
         advance("proof")
-        before = loaded(target, warned, mappers)
+        before = loaded(originals, target, warned, mappers)
         after = prove(project, {one.path: one.new for one in changes}, major_version)
-        return _Attempt(models, changes, _problem(before, after))
+        problem = _problem(before, after, unstable)
+        if problem and not unstable:
+            # What differs from one loading to the next says nothing of the changes.
+            again = prove(project, {}, major_version)
+            unstable.update(_differing(before.wanted, again.wanted), [""])
+            problem = _problem(before, after, unstable)
+        return _Attempt(models, changes, problem, before, after)
 
     barred: dict[tuple[str, str], str] = {}
     made = attempt()
@@ -114,6 +121,8 @@ def plan(
     touched = {one.path for one in made.files}
     untouched = sum(path not in touched for path in made.models.files)
     found = [*made.models.refusals, *_unread(made.models)]
+    if not only and not within:
+        found += _left(made, unstable)
     refusals = sorted(found, key=lambda one: (str(one.path), one.line, one.reason))
     after = [
         replace(one, line=made.models.files[one.path].line_after(one.line))
@@ -131,6 +140,8 @@ class _Attempt:
     models: Models
     files: list[FileChange]
     problem: str
+    before: Loaded
+    after: Loaded
 
 
 def _prepare(models: Models, chosen: Settings, only: Collection[str]) -> None:
@@ -183,6 +194,31 @@ def _culprit(made: _Attempt, attempt: Callable[[int], _Attempt]) -> tuple[Change
     return made.models.changes[bad - 1], problem
 
 
+def _require_modules(within: Iterable[Path], project: Project) -> None:
+    """Stops at a path where no model can be."""
+    for path in within:
+        if path.suffix != ".py" and next(path.glob("**/*.py"), None) is None:
+            raise ProjectError(f"{shown(path)}: there is no Python file")
+
+
+def _left(made: _Attempt, unstable: set[str]) -> Iterator[Refusal]:
+    """Tables that the source does not make as the fixups do, with nothing refused for them."""
+    said = " ".join(one.reason for one in made.models.refusals)
+    refused = {one.path for one in made.models.refusals}
+    for key in sorted(_differing(made.before.wanted, made.after.models) - unstable):
+        if key not in made.before.wanted or key.rpartition(".")[2] in said:
+            continue
+        try:
+            place = made.models.table(key)
+        except Unclear:
+            continue  # it would have been refused
+        if place.file.path in refused:
+            continue
+        lines = _lines(key, made.before.wanted, made.after.models)
+        reason = f"{key} is not what the fixups make of it; change it by hand: {'; '.join(lines)}"
+        yield Refusal(place.file.path, place.line, "alembic", reason)
+
+
 def _unread(models: Models) -> Iterator[Refusal]:
     """Files with models, beside the others, that Alembic does not load or Python cannot read."""
     folders = {path.parent for path, file in models.files.items() if file.module is not None}
@@ -190,6 +226,8 @@ def _unread(models: Models) -> Iterator[Refusal]:
     for root in models.paths or folders:
         found |= {root} if root.is_file() else set(root.glob("**/*.py" if models.paths else "*.py"))
     for path in sorted(found - models.modules.keys()):
+        if not path.is_file():
+            continue  # a folder of such a name, or an editor's dangling link
         data = path.read_bytes()
         if not any(word in data for word in (b"__tablename__", b"ForeignKey(", b"table=True")):
             continue
@@ -220,10 +258,11 @@ def _require_on(only: Collection[str], chosen: Settings, project: Project) -> No
         )
     for name in only:
         if name not in with_codemod:
-            what = "has no codemod" if name in on else "is not on"
+            known = name in {fixup.name for fixup in all_fixups()}
+            what = "has no codemod" if name in on else "is not on" if known else "is no fixup"
             raise ProjectError(
-                f"--fixup {name}: {what} in {shown(project.settings_path)}; "
-                f"there is {', '.join(with_codemod)}"
+                f"--fixup {name}: {what}; on in {shown(project.settings_path)} and with a codemod "
+                f"are {', '.join(with_codemod)}"
             )
 
 
@@ -248,27 +287,12 @@ def _written(models: Models) -> list[FileChange]:
     return found
 
 
-def _imported_elsewhere(file: File, models: Models) -> set[str]:
-    """The names that other files of the project import from this one."""
-    if file.module is None:
-        return set()
-    last = file.module.__name__.rpartition(".")[2]
-    if file.path.name == "__init__.py":
-        return set(vars(file.module))
-    pattern = re.compile(
-        rf"from\s+[\w.]*\b{re.escape(last)}\s+import\s+(\([^)]*\)|[^\n]*)".encode()
-    )
-    found: set[str] = set()
-    for path in models.modules:
-        if path != file.path:
-            for names in pattern.findall(path.read_bytes()):
-                found |= set(re.findall(r"\w+", names.decode(errors="replace")))
-                if b"*" in names:
-                    found |= set(vars(file.module))
-    return found
+def _imported_elsewhere(file: File, models: Models, names: set[str]) -> set[str]:
+    """Those of some names that other files of the project may take from this one."""
+    return importers.taken(file, models.modules, names)
 
 
-def _problem(before: Loaded, after: Loaded) -> str:
+def _problem(before: Loaded, after: Loaded, unstable: set[str]) -> str:
     """Why the rewritten files do not make what the fixups make of the models; "" where they do."""
     if after.error:
         return after.error
@@ -277,32 +301,44 @@ def _problem(before: Loaded, after: Loaded) -> str:
     new = [one for one in after.warnings if one not in before.warnings]
     if new:
         return f"SQLAlchemy would warn: {new[0]}"
-    if before.wanted != after.wanted:
-        return "the models would differ: " + "; ".join(islice(_differences(before, after), 4))
-    return ""
+    differing = sorted(_differing(before.wanted, after.wanted) - unstable)
+    lines = [line for key in differing for line in _lines(key, before.wanted, after.wanted)]
+    return f"the models would differ: {'; '.join(lines[:4])}" if differing else ""
 
 
-def _differences(before: Loaded, after: Loaded) -> Iterator[str]:
-    for key in sorted(before.wanted.keys() | after.wanted.keys()):
-        old, new = before.wanted.get(key, []), after.wanted.get(key, [])
-        yield from (f"{key}: - {line}" for line in old if line not in new)
-        yield from (f"{key}: + {line}" for line in new if line not in old)
+def _differing(one: Statements, other: Statements) -> set[str]:
+    """The tables that are not the same in both."""
+    return {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+
+
+def _lines(key: str, one: Statements, other: Statements) -> Iterator[str]:
+    """What of a table is in the one only, and what in the other only."""
+    old, new = one.get(key, []), other.get(key, [])
+    yield from (f"{key}: - {line}" for line in old if line not in new)
+    yield from (f"{key}: + {line}" for line in new if line not in old)
 
 
 @cache
 def width_of(path: Path) -> int:
-    """How long a line may be, as the pyproject.toml above a file tells ruff or black; 88 else."""
+    """How long a line may be, as the files above one tell ruff or black; 88 where none does."""
     for folder in path.parents:
-        file = folder / "pyproject.toml"
-        if not file.is_file():
-            continue
-        try:
-            tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
-        except (OSError, ValueError):
-            break
-        for name in ("ruff", "black"):
-            width = tool.get(name, {}).get("line-length")
-            if isinstance(width, int):
+        for name in (".ruff.toml", "ruff.toml", "pyproject.toml"):
+            width = _width_in(folder / name)
+            if width is not None:
                 return width
-        break
+        if (folder / "pyproject.toml").is_file():
+            break
     return 88
+
+
+def _width_in(file: Path) -> int | None:
+    try:
+        given = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    tool = given.get("tool", {})
+    tables = (
+        [given] if file.name != "pyproject.toml" else [tool.get("ruff", {}), tool.get("black", {})]
+    )
+    widths = (table.get("line-length") for table in tables)
+    return next((width for width in widths if isinstance(width, int)), None)

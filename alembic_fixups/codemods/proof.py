@@ -40,12 +40,14 @@ class Loaded:
     """Models as they are loaded.
 
     Attributes:
-        wanted: what would make each table as the fixups rewrite it.
+        models: what would make each table as it is loaded.
+        wanted: the same as the fixups rewrite it.
         warnings: what SQLAlchemy warns of as it configures the mappers.
         mappers: the error that it ends with, "" for none.
         error: why the models cannot be loaded, "" where they can.
     """
 
+    models: Statements = field(default_factory=dict)
     wanted: Statements = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     mappers: str = ""
@@ -86,11 +88,20 @@ def _statements(table: Table) -> list[str]:
     return [line for line in [*lines, f"COMMENT {table.comment or ''}"] if line]
 
 
-def loaded(target: Target, warned: list[str], mappers: str) -> Loaded:
-    """What can be compared of what the fixups have made of models."""
+def loaded(
+    originals: Iterable[MetaData], target: Target, warned: list[str], mappers: str
+) -> Loaded:
+    """What can be compared of models and of what the fixups have made of them."""
     metadata = target.metadata
-    wanted = metadata if isinstance(metadata, list) else [metadata]
-    return Loaded(statements(wanted), warned, mappers)
+    wanted = statements(metadata if isinstance(metadata, list) else [metadata])
+    # Tables that no fixup has copied are the same ones.
+    same = {key for key, table in target.tables.items() if target.original(table) is table}
+    models = {
+        key: wanted[key] if key in same and key in wanted else sorted(_statements(table))
+        for original in originals
+        for key, table in original.tables.items()
+    }
+    return Loaded(models, wanted, warned, mappers)
 
 
 def rewritten(metadatas: list[MetaData], chosen: Settings, major_version: int) -> Target:
@@ -116,10 +127,12 @@ def prove(project: Project, files: Mapping[Path, bytes], major_version: int) -> 
             "arguments": options.x or [],
             "version": major_version,
             "answer": answer.name,
+            "path": sys.path,
             "files": {str(path): base64.b64encode(text).decode() for path, text in files.items()},
         }
         done = subprocess.run(
-            [sys.executable, "-m", "alembic_fixups.codemods.proof"],
+            # Without the working directory, where a folder "alembic" may be.
+            [sys.executable, "-P", "-m", "alembic_fixups.codemods.proof"],
             input=json.dumps(request),
             capture_output=True,
             text=True,
@@ -127,13 +140,14 @@ def prove(project: Project, files: Mapping[Path, bytes], major_version: int) -> 
         said = Path(answer.name).read_text(encoding="utf-8")
     if not said:
         tail = "\n".join(done.stderr.strip().splitlines()[-20:])
-        raise ProjectError(f"the rewritten models end the process that loads them:\n{tail}")
+        raise ProjectError(f"the process that loads the models a second time has ended:\n{tail}")
     return Loaded(**json.loads(said))
 
 
 def main() -> None:
     """Does what the request on standard input says."""
     request = json.load(sys.stdin)
+    sys.path[:] = request["path"]
     _overlay({name: base64.b64decode(text) for name, text in request["files"].items()})
     found = _load(request)
     Path(request["answer"]).write_text(json.dumps(asdict(found)), encoding="utf-8")
@@ -148,7 +162,7 @@ def _load(request: dict[str, Any]) -> Loaded:
         target = rewritten(metadatas, chosen, request["version"])
     except (CommandError, ProjectError, Refused, SettingsError, UnresolvedReference) as error:
         return Loaded(error=str(error))
-    return loaded(target, warned, mappers)
+    return loaded(metadatas, target, warned, mappers)
 
 
 def _overlay(files: Mapping[str, bytes]) -> None:

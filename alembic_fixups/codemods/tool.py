@@ -1,7 +1,8 @@
-"""The codemods as commands of libcst: ``python -m libcst.tool codemod -x MODULE.CLASS PATH``."""
+"""The codemods as commands of libcst: ``python -m libcst.tool codemod -x CLASS PATH``."""
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -40,5 +41,7 @@ class FixupCommand(CodemodCommand):
 
 @cache
 def _plan(fixup: str) -> Plan:
+    # What the tool was given: a change that needs another file as well is not made by halves.
+    given = [Path(one) for one in sys.argv[1:]]
     with projects.quiet():
-        return plan(projects.load(), only=[fixup])
+        return plan(projects.load(), only=[fixup], paths=[one for one in given if one.exists()])

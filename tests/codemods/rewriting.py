@@ -143,7 +143,7 @@ class Sources:
         """What is in it."""
         return self.path(name).read_text()
 
-    def python(self, *arguments: str) -> Done:
+    def python(self, *arguments: str, path: tuple[Path, ...] = (ROOT,)) -> Done:
         """Runs Python in the project's folder."""
         done = subprocess.run(
             [sys.executable, *arguments],
@@ -152,7 +152,7 @@ class Sources:
             text=True,
             env={
                 **os.environ,
-                "PYTHONPATH": os.pathsep.join([str(self.folder), str(ROOT)]),
+                "PYTHONPATH": os.pathsep.join(map(str, path)),
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
         )
@@ -160,7 +160,8 @@ class Sources:
 
     def codemod(self, *arguments: str) -> Done:
         """``alembic-fixups codemod``."""
-        return self.python("-m", "alembic_fixups.cli", "codemod", *arguments)
+        # As the console script, which has not the working directory among its paths.
+        return self.python("-P", "-m", "alembic_fixups.cli", "codemod", *arguments)
 
     def described(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The models, and what the fixups make of them; no mapper gives a warning."""

@@ -81,6 +81,10 @@ def test_diff_shows_the_changes_and_writes_nothing(original: Sources) -> None:
     assert done.code == 0
     assert "--- app/models/posts.py\n+++ app/models/posts.py\n" in done.out
     assert '+    user_id: Mapped[int] = mapped_column(ForeignKey("migration.users.id"))' in done.out
+    assert any(
+        "+++ app/models/posts.py" in one
+        for one in original.codemod("--diff", "--json").json["diff"]
+    )
     assert original.text("posts") == Sources.dedented(POSTS)
 
 
@@ -98,9 +102,10 @@ def test_it_writes_and_then_there_is_nothing_to_do(sources: Sources) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--fixup", "enum-check"], "--fixup enum-check: is not on in pyproject.toml"),
-        (["--fixup", "nonsense"], "there is schema-prefix"),
+        (["--fixup", "enum-check"], "--fixup enum-check: is not on; on in pyproject.toml"),
+        (["--fixup", "nonsense"], "--fixup nonsense: is no fixup"),
         (["nowhere.py"], "nowhere.py: no such file or folder"),
+        (["migrations/versions"], "migrations/versions: there is no Python file"),
     ],
 )
 def test_a_mistake_is_told(original: Sources, arguments: list[str], message: str) -> None:
@@ -198,3 +203,12 @@ def test_as_a_command_of_libcst(sources: Sources) -> None:
     assert 'ForeignKey("migration.users.id")' in sources.text("posts")
     assert "posts.py:19: drafts in schema migration" in done.err + done.out
     assert sources.codemod("--check").code == 0
+
+
+def test_a_command_of_libcst_makes_no_half_changes(sources: Sources) -> None:
+    """A reference with a schema, to a table that still has none, would be to nothing."""
+    command = "alembic_fixups.fixups.schema_prefix.codemod.SchemaPrefixCommand"
+    tool = ["-m", "libcst.tool", "codemod", "-x", "--no-format"]
+    sources.python(*tool, command, "app/models/posts.py")
+    assert 'ForeignKey("users.id")' in sources.text("posts")
+    assert 'schema="migration"' not in sources.text("users")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any
 
 import libcst as cst
@@ -268,6 +269,11 @@ def _rename(
             raise place.statement.unclear(
                 f"{argument}={text!r} is not written here as a text; {name} in it has to be "
                 f"{home}.{name}"
+            )
+        if not all(one.isidentifier() and not iskeyword(one) for one in (name, home)):
+            raise place.statement.unclear(
+                f"SQLAlchemy cannot look {home}.{name} up in a text; give {argument} the Table or "
+                "a lambda"
             )
         if given.value.evaluated_value == text:  # not yet done by way of another class
             new = calls.with_text(given.value, _renamed(text, name, home))

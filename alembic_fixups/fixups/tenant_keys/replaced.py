@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import libcst as cst
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint
@@ -14,6 +14,7 @@ from alembic_fixups.codemods.models import Models
 from alembic_fixups.codemods.names import Names
 from alembic_fixups.codemods.places import ColumnPlace, TablePlace, column_makers, is_field
 from alembic_fixups.codemods.types import type_code
+from alembic_fixups.fixups.tenant_keys.wishes import pairs_of
 from alembic_fixups.target import TableKey
 
 Doomed = tuple[TableKey, ForeignKeyConstraint]
@@ -26,22 +27,27 @@ def take_out(models: Models, doomed: Sequence[Doomed]) -> None:
     A column that had its type from its foreign key gets it written in.
 
     Raises:
-        Unclear: one is not written as such, or it is also that of a table that keeps it.
+        Unclear: one is not written as such, it is also that of a table that keeps it, or what the
+            models say of it would be lost.
     """
     columns = {
         (key, constraint.elements[0].parent.name)
         for key, constraint in doomed
         if len(constraint.elements) == 1
     }
+    going = {constraint for _, constraint in doomed}
     done: set[tuple[int, str]] = set()
     for key, constraint in doomed:
         table = models.table(key)
-        if _take_out_listed(table, constraint):
+        lost = _lost(constraint, models.original(key).foreign_key_constraints - going)
+        if _take_out_listed(table, constraint, lost):
             continue
         if len(constraint.elements) > 1:
             raise _not_written(constraint, table.file, table.line)
         column = constraint.elements[0].parent
         place = _column_place(models, table, key, column)
+        if lost:
+            raise place.statement.unclear(lost)
         this = (id(place.statement), place.attribute)
         if this not in done:
             _require_all(place, columns)
@@ -65,6 +71,30 @@ def _require_all(place: ColumnPlace, columns: set[tuple[TableKey, str]]) -> None
             f"{place.attribute} is also the column of {', '.join(others)}, where its foreign key "
             "stays as it is; give these classes a column of their own"
         )
+
+
+def _lost(constraint: ForeignKeyConstraint, kept: Iterable[ForeignKeyConstraint]) -> str:
+    """The reason not to take a foreign key out that says what none of those kept says, or ""."""
+    pairs, parent = pairs_of(constraint), constraint.elements[0].column.table
+    said = {name: value for name, value in _said(constraint).items() if value}
+    for other in kept:
+        if other.elements[0].column.table is parent and pairs_of(other) >= pairs:
+            said = {name: value for name, value in said.items() if _said(other)[name] != value}
+    if not said:
+        return ""
+    what, columns = " and ".join(f"{name}=" for name in said), ", ".join(constraint.column_keys)
+    return (
+        f"the foreign key on {columns} has {what}, which would be lost with it; write the "
+        f"ForeignKeyConstraint that takes its place by hand and move {what} there"
+    )
+
+
+def _said(constraint: ForeignKeyConstraint) -> dict[str, object]:
+    """What the database does not act by; a ``ForeignKey()`` keeps its ``info`` to itself."""
+    info = dict(constraint.info)
+    for element in constraint.elements:
+        info |= element.info
+    return {"comment": constraint.comment, "info": info}
 
 
 def _not_written(constraint: ForeignKeyConstraint, file: File, line: int) -> Unclear:
@@ -153,7 +183,7 @@ def _without_key(
     if calls.keyword(call, "type_") or any(_may_be_type(one, names) for one in given[first:]):
         return calls.without(call, doomed)
     known = Names(file.module).named(column.type)
-    code = known[0] if known else type_code(column.type, file)
+    code = known[0] if known else type_code(column.type, place)
     if call.args.index(doomed) == first and doomed.keyword is None:
         return calls.with_argument(call, doomed, code)
     return calls.with_positional(calls.without(call, doomed), code, first)
@@ -175,8 +205,12 @@ def _without_item(call: cst.Call, argument: cst.Arg, doomed: cst.BaseElement) ->
 # Among the table's arguments
 
 
-def _take_out_listed(table: TablePlace, constraint: ForeignKeyConstraint) -> bool:
-    """Takes a ``ForeignKeyConstraint()`` out; whether there is one."""
+def _take_out_listed(table: TablePlace, constraint: ForeignKeyConstraint, lost: str) -> bool:
+    """Takes a ``ForeignKeyConstraint()`` out; whether there is one.
+
+    Raises:
+        Unclear: *lost* says why it may not be taken out, or it is no part of a tuple.
+    """
     statement = table.statement
     if statement is None and table.block is not None:
         statement = table.block.assigned(table_args.NAME)
@@ -185,6 +219,8 @@ def _take_out_listed(table: TablePlace, constraint: ForeignKeyConstraint) -> boo
     inside = statement.tree if table.statement is None else table.call()
     for call in calls.calls_of(inside, table.names, ForeignKeyConstraint):
         if _is_listed(call, table.names, constraint):
+            if lost:
+                raise statement.unclear(lost)
             _drop(statement, call)
             return True
     return False

@@ -274,4 +274,4 @@ def _write(models: Models, spot: Spot) -> None:
             f"it shares its type with {'.'.join(other)}, which stays as it is; give it one of its "
             f"own, of {spot.wish.new} dimensions"
         )
-    spot.place.set_type(type_code(changed, spot.place.statement.file))
+    spot.place.set_type(type_code(changed, spot.place))

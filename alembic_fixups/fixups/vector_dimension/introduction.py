@@ -162,7 +162,8 @@ def _insert(place: TablePlace, code: str) -> None:
     lead = "\n\n\n" if is_definition else "\n\n"  # as black has it
     if any(one.start == offset and one.node is None for one in file.touched.values()):
         lead = "\n"  # another constant of the same model
-    made = Statement(file, offset, offset, None, first, "", parsed(code, file.newline), lead)
+    tree = parsed(code, file.newline)
+    made = Statement(file, offset, offset, None, first, "", tree, gap=lead)
     file.note(made, lambda: file.touched.__delitem__(id(made)))
 
 

@@ -1,0 +1,151 @@
+"""What makes a codemod stumble: one project with all of it, one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.codemods.rewriting import BASE, Done, Sources
+
+SETTINGS = """
+[tool.alembic-fixups.schema-prefix]
+schema = "app"
+[tool.alembic-fixups.enum-check]
+"""
+
+IMPORTS = """
+import enum
+from dataclasses import dataclass
+
+from sqlalchemy import Column, Enum, ForeignKey, Integer, String, Table
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column, validates
+
+from app.base import Base, metadata
+"""
+
+FILES = {
+    "imperative": IMPORTS
+    + """
+
+class Status(enum.Enum):
+    NEW = "new"
+
+
+@dataclass
+class Order:
+    id: int
+    status: Status
+
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("status", Enum(Status, name="st")),
+)
+Base.registry.map_imperatively(Order, orders)
+
+
+class Invoice(Base):
+    __table__ = Table(
+        "invoices",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("status", Enum(Status, name="invoice_status")),
+    )
+    __allow_unmapped__ = True
+    id: int
+    status: Status
+""",
+    "decorated": IMPORTS
+    + """
+
+class Named(Base):
+    __abstract__ = True
+
+    @declared_attr.directive
+    def __tablename__(cls):
+        return cls.__name__.lower()
+
+
+class Decorated(Named):
+    @validates("id")
+    def check(self, key, value):
+        return value
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Commented(Named):
+    # What it is known by.
+    id: Mapped[int] = mapped_column(primary_key=True)
+""",
+    "unstable": IMPORTS
+    + """
+import time
+
+
+class Unstable(Base):
+    __tablename__ = "unstable"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    made: Mapped[str] = mapped_column(server_default=str(time.time_ns()))
+""",
+    "latin": IMPORTS
+    + """
+
+class Latin(Base):
+    __tablename__ = "latin"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    x = "äöü"; order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def rewritten(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sources, Done]:
+    folder: Path = tmp_path_factory.mktemp("hostile")
+    sources = Sources.make(folder, SETTINGS, FILES, BASE)
+    text = "# -*- coding: latin-1 -*-\n" + sources.text("latin")
+    sources.path("latin").write_bytes(text.encode("latin-1"))
+    (folder / "alembic").mkdir()
+    (folder / "alembic" / "__init__.py").touch()
+    (folder / "app" / "models" / ".#lock.py").symlink_to("nobody@nowhere")
+    (folder / "app" / "models" / "folder.py").mkdir()
+    done = sources.codemod("--json")
+    assert done.code == 0, done.err
+    return sources, done
+
+
+def test_nothing_is_left_to_do_by_hand(rewritten: tuple[Sources, Done]) -> None:
+    sources, done = rewritten
+    assert done.json["refusals"] == []
+    assert sources.codemod("--check", "--json").json["files"] == []
+
+
+def test_a_column_of_a_table_is_changed_there_and_not_in_the_class(
+    rewritten: tuple[Sources, Done],
+) -> None:
+    text = rewritten[0].text("imperative")
+    assert "    id: int\n    status: Status\n\n\norders" in text
+    assert text.endswith("    id: int\n    status: Status\n")
+    assert text.count("native_enum=False") == 2
+    assert text.count('schema="app"') == 2
+
+
+def test_table_args_stand_above_decorators_and_comments(rewritten: tuple[Sources, Done]) -> None:
+    text = rewritten[0].text("decorated")
+    args = '    __table_args__ = {"schema": "app"}\n'
+    assert f'class Decorated(Named):\n{args}    @validates("id")\n    def check' in text
+    assert f"class Commented(Named):\n{args}    # What it is known by.\n    id" in text
+
+
+def test_another_encoding_does_not_move_places(rewritten: tuple[Sources, Done]) -> None:
+    text = rewritten[0].path("latin").read_bytes().decode("latin-1")
+    assert 'x = "äöü"; order_id: Mapped[int] = mapped_column(ForeignKey("app.orders.id"))\n' in text
+
+
+def test_a_default_that_is_another_each_time_spoils_nothing(
+    rewritten: tuple[Sources, Done],
+) -> None:
+    assert '"unstable"\n    __table_args__ = {"schema": "app"}\n' in rewritten[0].text("unstable")
