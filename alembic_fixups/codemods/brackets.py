@@ -57,7 +57,9 @@ def without(node: Bracketed, doomed: cst.CSTNode) -> Bracketed:
     kept = behind if place == len(items) - 1 else before
     if len(items) == 1 and not _comments(before) and not _comments(behind):
         kept = _NOTHING
-    own_line = _own_line(behind, before) if not isinstance(node, cst.ImportFrom) else []
+    own_line = _own_line(behind, before)
+    if isinstance(node, cst.ImportFrom):
+        own_line = []  # what is said of a name says nothing without it
     lines = [*_lines(before), *own_line, *_lines(behind)]
     gaps[place : place + 2] = [_noted(_plain(kept), _behind(before), lines, before, behind)]
     del items[place]

@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Enum
 from sqlalchemy.types import TypeEngine
-from sqlalchemy.util import memoized_property
 
 from alembic_fixups.codemods import calls
 from alembic_fixups.codemods.files import File
@@ -25,8 +24,6 @@ _PUBLIC = ("sqlalchemy", "sqlalchemy.dialects.postgresql")
 
 _OF_ITS_PLACE = ("dispatch", "_variant_mapping")
 """What a type has from the column that it is given to, or is written behind it."""
-
-_MEMOIZED = (memoized_property, cached_property)
 
 
 class _Untold(Exception):
@@ -169,12 +166,17 @@ def _state(type_: TypeEngine[Any]) -> dict[str, object]:
     found = {
         key: value
         for key, value in vars(type_).items()
-        if key not in _OF_ITS_PLACE
-        and not isinstance(inspect.getattr_static(type(type_), key, None), _MEMOIZED)
+        if key not in _OF_ITS_PLACE and not _is_memoized(type(type_), key)
     }
     if "_schema_provided" in found:  # since SQLAlchemy 2.1 it has these from its first table
         found |= {"metadata": None, "schema": _schema(type_)}
     return found
+
+
+def _is_memoized(class_: type, key: str) -> bool:
+    found = inspect.getattr_static(class_, key, None)
+    # SQLAlchemy has several descriptors that do it, under different names from version to version.
+    return isinstance(found, cached_property) or hasattr(found, "fget")
 
 
 def _schema(type_: TypeEngine[Any]) -> str | None:

@@ -78,9 +78,8 @@ class Stamped(UserDefinedType):
 
 
 class Odd(UserDefinedType):
-    def __init__(self, *, marker=0):
-        raise_for = {0: 0}
-        self.marker = raise_for[marker]
+    def __init__(self, marker=0):
+        self.marker = marker
 
     def get_col_spec(self, **_):
         return "text"
@@ -164,7 +163,7 @@ def test_what_is_written_is_the_type(place: ColumnPlace, given: Any, code: str) 
     again = eval(code, vars(sa) | {"pg": postgresql})
     again = again() if isinstance(again, type) else again
     assert repr(again) == repr(given())
-    assert vars(again) == vars(given()) or isinstance(type_, sa.Enum)
+    assert again._static_cache_key == given()._static_cache_key
     assert ("sqlalchemy", "String") not in place.statement.file.imports
 
 
@@ -195,7 +194,7 @@ def test_a_class_that_the_file_has_is_not_imported(place: ColumnPlace, kinds: Mo
         (lambda kinds: kinds.Scrambled("secret"), "Scrambled"),
         (lambda kinds: kinds.Keyed(3, secret=1), "Keyed(width=3)"),
         (lambda kinds: kinds.Stamped(), "Stamped()"),
-        (lambda kinds: kinds.Odd(), "<Odd>"),
+        (lambda kinds: kinds.Odd(1), "<Odd>"),
         (lambda kinds: kinds.inside()(3), "Hidden(length=3)"),
         (lambda kinds: sa.Enum(kinds.Region, values_callable=lambda _: ["eu", "us"]), "Enum('eu'"),
         (lambda kinds: sa.Enum(kinds.Region, validate_strings=True), "Enum('EU'"),

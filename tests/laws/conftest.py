@@ -120,8 +120,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="hardly depends on the version"))
         if "test_law_5_a_run" in item.name and not (is_basic and version == 16):
             item.add_marker(pytest.mark.slow)
+        if item.function.__name__ in _LONG and not is_basic:  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.slow)
 
 
+_LONG = {
+    "test_law_2_source_and_memory_agree",
+    "test_law_6_and_the_upgrade_works_again_after_it",
+    "test_the_revision_is_the_same_from_run_to_run",
+}
 _ALIKE = {
     "test_law_1_the_rewrite_is_idempotent",
     "test_the_revision_is_the_same_from_run_to_run",

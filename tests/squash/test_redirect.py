@@ -13,7 +13,7 @@ from alembic_fixups.project import ProjectError
 from alembic_fixups.squash import replay
 from tests.squash.replays import ASYNC, PRODUCTION, SYNC, env_py, load, write
 
-pytestmark = pytest.mark.postgres(16)
+pytestmark = [pytest.mark.postgres(16), pytest.mark.slow]
 PATH = "op.execute('CREATE TABLE t AS SELECT current_setting($$search_path$$) AS path')"
 
 

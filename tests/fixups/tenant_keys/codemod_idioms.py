@@ -1282,4 +1282,187 @@ IDIOMS = [
         """,
         refused="__table_args__ is what arguments() gives",
     ),
+    Idiom(
+        "typed",
+        """
+        import enum
+
+        from sqlalchemy import Enum, ForeignKey, String
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        from app.base import Base
+
+
+        class Region(enum.Enum):
+            EU = "eu"
+            US = "us"
+
+
+        class OfRegion(Base):
+            __tablename__ = "of_region"
+            id: Mapped[Region] = mapped_column(
+                Enum(Region, name="region", native_enum=False), primary_key=True
+            )
+            code: Mapped[str] = mapped_column(String(36, collation="C"), unique=True)
+            client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
+        """,
+        """
+        import enum
+
+        from sqlalchemy import Enum, ForeignKey, String, UniqueConstraint
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        from app.base import Base
+
+
+        class Region(enum.Enum):
+            EU = "eu"
+            US = "us"
+
+
+        class OfRegion(Base):
+            __tablename__ = "of_region"
+            __table_args__ = (
+                UniqueConstraint("client_account_id", "id", name="uq_of_region_client_account_id_id"),
+                UniqueConstraint(
+                    "client_account_id", "code", name="uq_of_region_client_account_id_code"
+                ),
+            )
+            id: Mapped[Region] = mapped_column(
+                Enum(Region, name="region", native_enum=False), primary_key=True
+            )
+            code: Mapped[str] = mapped_column(String(36, collation="C"), unique=True)
+            client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
+        """,
+    ),
+    Idiom(
+        "typed_by_key",
+        """
+        from sqlalchemy import ForeignKey
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        from app.base import Base
+
+
+        class Branch(Base):
+            __tablename__ = "branches"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
+            region = mapped_column(ForeignKey("of_region.id"), nullable=False)
+            code = mapped_column(ForeignKey("of_region.code"), nullable=False)
+        """,
+        """
+        """,
+    ),
+    Idiom(
+        "scrambled",
+        """
+        from sqlalchemy import ForeignKey, String
+        from sqlalchemy.orm import Mapped, mapped_column
+        from sqlalchemy.types import TypeDecorator
+
+        from app.base import Base
+
+
+        class Scrambled(TypeDecorator):
+            impl = String(80)
+            cache_ok = True
+
+            def __init__(self, secret="none"):
+                super().__init__()
+                self.secret = secret
+
+
+        class Locker(Base):
+            __tablename__ = "lockers"
+            id = mapped_column(Scrambled("secret"), primary_key=True)
+            client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
+
+
+        class Key(Base):
+            __tablename__ = "locker_keys"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
+            locker_id = mapped_column(ForeignKey("lockers.id"), nullable=False)
+        """,
+        refused="write the type into the column locker_id",
+    ),
+    Idiom(
+        "commented",
+        """
+        from sqlalchemy import ForeignKey
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        from app.base import Base
+
+
+        class Commented(Base):
+            __tablename__ = "commented"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
+            engagement_id: Mapped[str] = mapped_column(
+                ForeignKey("engagements.id", comment="whose", info={"owner": "billing"})
+            )
+        """,
+        refused="engagement_id has comment= and info=, which would be lost with it",
+    ),
+    Idiom(
+        "comment_moved",
+        """
+        from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        from app.base import Base
+
+
+        class CommentMoved(Base):
+            __tablename__ = "comment_moved"
+            __table_args__ = (
+                ForeignKeyConstraint(
+                    ["client_account_id", "engagement_id"],
+                    ["migration.engagements.client_account_id", "migration.engagements.id"],
+                    name="fk_comment_moved",
+                    comment="whose",
+                    info={"owner": "billing"},
+                ),
+                Index(
+                    "ix_comment_moved_client_account_id_engagement_id",
+                    "client_account_id",
+                    "engagement_id",
+                ),
+            )
+            id: Mapped[int] = mapped_column(primary_key=True)
+            client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
+            engagement_id: Mapped[str] = mapped_column(
+                String(36), ForeignKey("engagements.id", comment="whose", info={"owner": "billing"})
+            )
+        """,
+        """
+        from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        from app.base import Base
+
+
+        class CommentMoved(Base):
+            __tablename__ = "comment_moved"
+            __table_args__ = (
+                ForeignKeyConstraint(
+                    ["client_account_id", "engagement_id"],
+                    ["migration.engagements.client_account_id", "migration.engagements.id"],
+                    name="fk_comment_moved",
+                    comment="whose",
+                    info={"owner": "billing"},
+                ),
+                Index(
+                    "ix_comment_moved_client_account_id_engagement_id",
+                    "client_account_id",
+                    "engagement_id",
+                ),
+            )
+            id: Mapped[int] = mapped_column(primary_key=True)
+            client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
+            engagement_id: Mapped[str] = mapped_column(String(36))
+        """,
+    ),
 ]
