@@ -57,10 +57,7 @@ def without(node: Bracketed, doomed: cst.CSTNode) -> Bracketed:
     kept = behind if place == len(items) - 1 else before
     if len(items) == 1 and not _comments(before) and not _comments(behind):
         kept = _NOTHING
-    own_line = _own_line(behind, before)
-    if isinstance(node, cst.ImportFrom):
-        own_line = []  # what is said of a name says nothing without it
-    lines = [*_lines(before), *own_line, *_lines(behind)]
+    lines = [*_lines(before), *_own_line(node, behind, before), *_lines(behind)]
     gaps[place : place + 2] = [_noted(_plain(kept), _behind(before), lines, before, behind)]
     del items[place]
     has_comma = bool(items) and (
@@ -232,10 +229,10 @@ def _comments(gap: Whitespace) -> bool:
     return _behind(gap) is not None or bool(_lines(gap))
 
 
-def _own_line(gap: Whitespace, before: Whitespace) -> list[cst.EmptyLine]:
+def _own_line(node: cst.CSTNode, gap: Whitespace, before: Whitespace) -> list[cst.EmptyLine]:
     """The comment behind an item, as a line of its own where the item was."""
     line = _behind(gap)
-    if line is None:
+    if line is None or isinstance(node, cst.ImportFrom):
         return []
     place = next(one for one in (before, gap) if isinstance(one, cst.ParenthesizedWhitespace))
     return [cst.EmptyLine(place.indent, place.last_line, line.comment, line.newline)]

@@ -175,11 +175,14 @@ def _insert(file: File, run: list[Statement], made: Statement) -> None:
         near = [one for one in run if _place(one).package == place.package]
         _behind(file, (near or run)[-1], made, is_apart=False)
         return
-    before = [one for one, other in zip(run, places, strict=True) if other <= place]
-    if before:
-        _behind(file, before[-1], made, is_apart=_place(before[-1]).section != place.section)
-    elif run:
-        _before(file, run[0], made, is_apart=places[0].section != place.section)
+    index = sum(other <= place for other in places)
+    above, below = places[:index], places[index:]
+    if above and above[-1].section == place.section:
+        _behind(file, run[index - 1], made, is_apart=False)
+    elif below and (not above or below[0].section == place.section):
+        _before(file, run[index], made, is_apart=below[0].section != place.section)
+    elif above:
+        _behind(file, run[index - 1], made, is_apart=True)
     else:
         _on_top(file, made)
 
@@ -213,7 +216,9 @@ def _before(file: File, anchor: Statement, made: Statement, *, is_apart: bool) -
     if lead.strip():
         _behind(file, anchor, made, is_apart=False)
         return
-    made.start = made.end = anchor.start
+    is_first = all(one.start >= anchor.start for one in file.statements() if is_import(one))
+    # What is said above the first one is said of the file.
+    made.start = made.end = anchor.start if is_first else file.above(anchor)
     made.is_above = True
     place = file.module_block.statements.index(anchor)
     _put(file, made, place)

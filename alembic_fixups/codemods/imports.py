@@ -57,23 +57,27 @@ def settle(file: File, used_elsewhere: Callable[[set[str]], set[str]]) -> None:
     Takes what says which of some names other files take from this one.
     """
     was, now = _words_of(file, before=True), _words_of(file, before=False)
-    add(file, [(*key, alias) for key, alias in file.imports.items() if alias in now])
     # An import in a class stays: the class may have nothing else.
     imported = [one for one in file.module_block.statements if is_import(one)]
     bound = {name for one in imported for name in _names(one)}
-    gone = (was - now) & bound
-    if not gone:
-        return
+    gone = _unused(file, (was - now) & bound)
+    if gone:
+        gone = gone - used_elsewhere(gone)
+    for statement in imported if gone else ():
+        _remove(statement, gone)
+    add(file, [(*key, alias) for key, alias in file.imports.items() if alias in now])
+    _close_gaps(file, [one for one in imported if one.is_gone])
+
+
+def _unused(file: File, names: set[str]) -> set[str]:
+    """Those of some names that the file does not read and does not offer to others."""
+    if not names:
+        return names
     try:
         tree = ast.parse(file.text)
     except SyntaxError:  # the proof says so
-        return
-    gone -= _used(tree) | _exported(file.tree)
-    if gone:
-        gone -= used_elsewhere(gone)
-    for statement in imported if gone else ():
-        _remove(statement, gone)
-    _close_gaps(file, [one for one in imported if one.is_gone])
+        return set()
+    return names - _used(tree) - _exported(file.tree)
 
 
 def _words_of(file: File, *, before: bool) -> set[str]:
@@ -191,7 +195,13 @@ def _close_gaps(file: File, gone: list[Statement]) -> None:
         below = file.data.count(b"\n", 0, statement.end) + 1
         if below in removed or below >= len(lines) - 1 or lines[below].strip():
             continue
-        if above < 0 or not lines[above].strip():
+        # What has come into the place needs the line.
+        first = file.lines[above + 1]
+        is_filled = any(
+            one.node is None and first <= one.start <= statement.end
+            for one in file.module_block.statements
+        )
+        if not is_filled and (above < 0 or not lines[above].strip()):
             end = statement.end
             file.note(statement, partial(setattr, statement, "end", end))
             statement.end = end + len(file.around(statement)[1]) + len(file.newline)

@@ -81,11 +81,16 @@ class TablePlace:
     def _extend_inherited(self, base: type, elements: list[str], options: dict[str, str]) -> None:
         """Gives the class arguments of its own, with the dict that it has from a base."""
         assert self.block is not None
-        is_dict = isinstance(vars(base)[table_args.NAME], dict)
-        if elements and is_dict and getattr(self.file.module, base.__name__, None) is base:
-            given = f"{{**{base.__name__}.{table_args.NAME}}}"
-            table_args.extend(self.block, [*elements, given], options)
-            return
+        given = vars(base)[table_args.NAME]
+        for one in self.block.node.bases if isinstance(self.block.node, ast.ClassDef) else ():
+            if (
+                isinstance(given, dict)
+                and getattr(self.names.value(one), table_args.NAME, 0) is given
+            ):
+                keys = "".join(f", {calls.literal(key)}: {code}" for key, code in options.items())
+                widened = f"{{**{ast.unparse(one)}.{table_args.NAME}{keys}}}"
+                table_args.extend(self.block, [*elements, widened], is_whole=not elements)
+                return
         raise Unclear(
             f"{self.table.name} has the {table_args.NAME} of {base.__name__}; give the class "
             f"one of its own with {', '.join([*elements, *options])}",

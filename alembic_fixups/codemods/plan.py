@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +29,9 @@ from alembic_fixups.target import Target, UnresolvedReference
 
 BROKEN = "python"
 """Stands in the place of a fixup's name for files that Python cannot read."""
+
+_HALVINGS = 3
+"""How many wrong changes are found exactly; each takes some ten loadings of the models."""
 
 POSTGRES = 16
 """The major version of PostgreSQL that is meant where none is named."""
@@ -114,9 +119,13 @@ def plan(
 
     barred: dict[tuple[str, str], str] = {}
     made = attempt()
-    while made.problem:
-        culprit, problem = _culprit(made, attempt)
-        barred[culprit.fixup, culprit.title] = problem
+    for number in count():
+        if not made.problem:
+            break
+        suspects = _suspects(made) if number >= _HALVINGS else []
+        if not suspects:
+            suspects = [_culprit(made, attempt)]
+        barred.update(((one.fixup, one.title), problem) for one, problem in suspects)
         made = attempt()
     touched = {one.path for one in made.files}
     untouched = sum(path not in touched for path in made.models.files)
@@ -201,6 +210,19 @@ def _require_modules(within: Iterable[Path], project: Project) -> None:
             raise ProjectError(f"{shown(path)}: there is no Python file")
 
 
+def _suspects(made: _Attempt) -> list[tuple[Changed, str]]:
+    """The changes of the files and tables that the problem names: soon found, if too many."""
+    tables = {key.rpartition(".")[2] for key in re.findall(r"([\w.]+): [-+] ", made.problem)}
+    names = {shown(one.path) for one in made.files}
+    files = {name for name in re.findall(r"([^\s:]+\.py):\d+", made.problem) if name in names}
+    return [
+        (one, made.problem)
+        for one in made.models.changes
+        if tables & set(re.findall(r"\w+", one.title))
+        or files & {shown(path) for path, _ in one.places}
+    ]
+
+
 def _left(made: _Attempt, unstable: set[str]) -> Iterator[Refusal]:
     """Tables that the source does not make as the fixups do, with nothing refused for them."""
     said = " ".join(one.reason for one in made.models.refusals)
@@ -221,7 +243,8 @@ def _left(made: _Attempt, unstable: set[str]) -> Iterator[Refusal]:
 
 def _unread(models: Models) -> Iterator[Refusal]:
     """Files with models, beside the others, that Alembic does not load or Python cannot read."""
-    folders = {path.parent for path, file in models.files.items() if file.module is not None}
+    mapped = {one.class_.__module__ for several in models.mappers.values() for one in several}
+    folders = {path.parent for path, one in models.modules.items() if one.__name__ in mapped}
     found: set[Path] = set()
     for root in models.paths or folders:
         found |= {root} if root.is_file() else set(root.glob("**/*.py" if models.paths else "*.py"))
@@ -232,13 +255,24 @@ def _unread(models: Models) -> Iterator[Refusal]:
         if not any(word in data for word in (b"__tablename__", b"ForeignKey(", b"table=True")):
             continue
         try:
-            ast.parse(data)
+            tree = ast.parse(data)
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None) or 1
             yield Refusal(path, line, BROKEN, f"{type(error).__name__}: {error}")
-        else:
+            continue
+        classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+        line = next((one.lineno for one in classes if _is_model(one)), 0)
+        if line:
             reason = "env.py does not load this file, so nothing is known of its models"
-            yield Refusal(path, 1, "alembic", reason)
+            yield Refusal(path, line, "alembic", reason)
+
+
+def _is_model(node: ast.ClassDef) -> bool:
+    """Whether a class has a table, as far as a file that is not loaded tells."""
+    if any(one.arg == "table" for one in node.keywords):
+        return True
+    targets = [one.targets[0] for one in node.body if isinstance(one, ast.Assign)]
+    return any(isinstance(one, ast.Name) and one.id == "__tablename__" for one in targets)
 
 
 def codemod_of(fixup: Fixup) -> ModuleType | None:

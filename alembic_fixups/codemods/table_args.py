@@ -18,17 +18,20 @@ def extend(
     elements: Sequence[str],
     options: dict[str, str] | None = None,
     names: Names | None = None,
+    *,
+    is_whole: bool = False,
 ) -> None:
     """Adds constraints and indexes to the ``__table_args__`` of a class, and keys to its dict.
 
-    Takes the source of the elements, and of the values by their keys; and what names mean there.
+    Takes the source of the elements, and of the values by their keys; what names mean there; and
+    whether the one element is all there is to be, a dict.
 
     Raises:
         Unclear: the statement is none that can be added to.
     """
     statement = block.assigned(NAME)
     if statement is None:
-        code = _new(elements, options or {})
+        code = elements[0] if is_whole else _new(elements, options or {})
         block.insert(f"{NAME} = {code}", after=_anchor(block))
         return
     value = _value(statement)
@@ -119,17 +122,28 @@ def _extended(
             parts = [*elements, calls.code_of(made)]
             return calls.expression(f"({', '.join(parts)})")
         case cst.Tuple():
-            return _extended_tuple(statement, value, elements, options)
+            return _extended_tuple(statement, value, elements, options, names)
         case cst.Call() if not value.args and calls.code_of(value.func) in ("tuple", "dict"):
             return calls.expression(_new(elements, options))
-        case cst.Name() | cst.Attribute() if names is not None and elements and not options:
-            if isinstance(names.value(value), dict):  # that of a base
-                given = f"{{**{calls.code_of(value)}}}"
-                return calls.expression(f"({', '.join([*elements, given])})")
+        case cst.Name() | cst.Attribute() if _names_dict(value, names):
+            given = _widened(value, options)
+            return calls.expression(f"({', '.join([*elements, given])})" if elements else given)
     raise statement.unclear(
         f"{NAME} is {_kind(value)}, so what is in it is not written here; add "
         f"{', '.join([*elements, *options])} where it comes from"
     )
+
+
+def _names_dict(value: cst.BaseExpression | None, names: Names | None) -> bool:
+    """Whether an expression is the name of a dict, as that of a base is."""
+    is_name = isinstance(value, cst.Name | cst.Attribute)
+    return is_name and names is not None and isinstance(names.value(value), dict)
+
+
+def _widened(value: cst.BaseExpression, options: dict[str, str]) -> str:
+    """A dict with all that a named one has, and more."""
+    keys = "".join(f", {calls.literal(key)}: {code}" for key, code in options.items())
+    return f"{{**{calls.code_of(value)}{keys}}}"
 
 
 def _kind(value: cst.BaseExpression) -> str:
@@ -144,7 +158,11 @@ def _kind(value: cst.BaseExpression) -> str:
 
 
 def _extended_tuple(
-    statement: Statement, value: cst.Tuple, elements: Sequence[str], options: dict[str, str]
+    statement: Statement,
+    value: cst.Tuple,
+    elements: Sequence[str],
+    options: dict[str, str],
+    names: Names | None,
 ) -> cst.Tuple:
     made = value
     last = value.elements[-1] if value.elements else None
@@ -152,13 +170,17 @@ def _extended_tuple(
         if last is not None and isinstance(last.value, cst.Dict):
             given = last.with_changes(value=_with_options(statement, last.value, options))
             made = made.with_changes(elements=[*made.elements[:-1], given])
+        elif last is not None and _names_dict(last.value, names):
+            given = last.with_changes(value=calls.expression(_widened(last.value, options)))
+            made = made.with_changes(elements=[*made.elements[:-1], given])
         elif isinstance(last, cst.StarredElement):
             raise statement.unclear(f"{NAME} ends with a * of something")
         else:
             element = cst.Element(calls.expression(_dict(options)))
             made = brackets.inserted(made, element, len(made.elements))
     for code in elements:
-        has_dict = bool(made.elements) and isinstance(made.elements[-1].value, cst.Dict)
+        end = made.elements[-1].value if made.elements else None
+        has_dict = isinstance(end, cst.Dict) or _names_dict(end, names)
         element = cst.Element(calls.expression(code))
         made = brackets.inserted(made, element, len(made.elements) - has_dict)
     return made
@@ -174,8 +196,8 @@ def _with_options(statement: Statement, value: cst.Dict, options: dict[str, str]
             and isinstance(one.key, cst.SimpleString)
             and one.key.evaluated_value == key
         ]
-        if any(isinstance(one, cst.StarredDictElement) for one in made.elements):
-            raise statement.unclear(f"the dict in {NAME} takes ** of something")
+        if known and isinstance(made.elements[-1], cst.StarredDictElement):
+            raise statement.unclear(f"the dict in {NAME} ends with ** of something")
         if known:
             made = made.with_changes(
                 elements=[
@@ -189,10 +211,11 @@ def _with_options(statement: Statement, value: cst.Dict, options: dict[str, str]
 
 
 def with_entry(value: cst.Dict, key: str, code: str) -> cst.Dict:
-    """The dict with another entry before those that it has."""
+    """The dict with another entry before those that it has, behind all where it takes others."""
     made = cst.DictElement(calls.expression(calls.literal(key)), calls.expression(code))
-    # First: "schema" is what a reader looks for.
-    return brackets.inserted(value, made, 0)
+    # First: "schema" is what a reader looks for. But what ** gives may have the key as well.
+    has_stars = any(isinstance(one, cst.StarredDictElement) for one in value.elements)
+    return brackets.inserted(value, made, len(value.elements) if has_stars else 0)
 
 
 __all__ = ["NAME", "Unclear", "extend", "extend_call", "with_entry"]

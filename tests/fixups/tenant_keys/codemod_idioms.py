@@ -1323,9 +1323,11 @@ IDIOMS = [
         class OfRegion(Base):
             __tablename__ = "of_region"
             __table_args__ = (
-                UniqueConstraint("client_account_id", "id", name="uq_of_region_client_account_id_id"),
                 UniqueConstraint(
                     "client_account_id", "code", name="uq_of_region_client_account_id_code"
+                ),
+                UniqueConstraint(
+                    "client_account_id", "id", name="uq_of_region_client_account_id_id"
                 ),
             )
             id: Mapped[Region] = mapped_column(
@@ -1352,6 +1354,35 @@ IDIOMS = [
             code = mapped_column(ForeignKey("of_region.code"), nullable=False)
         """,
         """
+        from sqlalchemy import Enum, ForeignKey, ForeignKeyConstraint, Index, String
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        from app.base import Base
+        from app.models.typed import Region
+
+
+        class Branch(Base):
+            __tablename__ = "branches"
+            __table_args__ = (
+                ForeignKeyConstraint(
+                    ["client_account_id", "code"],
+                    ["migration.of_region.client_account_id", "migration.of_region.code"],
+                    name="fk_branches_client_account_id_code",
+                ),
+                Index("ix_branches_client_account_id_code", "client_account_id", "code"),
+                ForeignKeyConstraint(
+                    ["client_account_id", "region"],
+                    ["migration.of_region.client_account_id", "migration.of_region.id"],
+                    name="fk_branches_client_account_id_region",
+                ),
+                Index("ix_branches_client_account_id_region", "client_account_id", "region"),
+            )
+            id: Mapped[int] = mapped_column(primary_key=True)
+            client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
+            region = mapped_column(
+                Enum(Region, name="region", native_enum=False), nullable=False
+            )
+            code = mapped_column(String(36, collation="C"), nullable=False)
         """,
     ),
     Idiom(
@@ -1434,7 +1465,8 @@ IDIOMS = [
             id: Mapped[int] = mapped_column(primary_key=True)
             client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
             engagement_id: Mapped[str] = mapped_column(
-                String(36), ForeignKey("engagements.id", comment="whose", info={"owner": "billing"})
+                String(36),
+                ForeignKey("engagements.id", comment="whose", info={"owner": "billing"}),
             )
         """,
         """
@@ -1462,7 +1494,31 @@ IDIOMS = [
             )
             id: Mapped[int] = mapped_column(primary_key=True)
             client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
+            engagement_id: Mapped[str] = mapped_column(
+                String(36),
+            )
+        """,
+    ),
+    Idiom(
+        "comment_listed",
+        """
+        from sqlalchemy import ForeignKey, ForeignKeyConstraint, String
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        from app.base import Base
+
+
+        class CommentListed(Base):
+            __tablename__ = "comment_listed"
+            __table_args__ = (
+                ForeignKeyConstraint(
+                    ["engagement_id"], ["migration.engagements.id"], comment="whose"
+                ),
+            )
+            id: Mapped[int] = mapped_column(primary_key=True)
+            client_account_id: Mapped[int] = mapped_column(ForeignKey("client_accounts.id"))
             engagement_id: Mapped[str] = mapped_column(String(36))
         """,
+        refused="the foreign key on engagement_id has comment=, which would be lost with it",
     ),
 ]

@@ -13,8 +13,18 @@ from sqlalchemy import URL
 from tests.codemods.rewriting import ROOT, Done, Idiom, Sources
 from tests.fixups.tenant_keys.codemod_idioms import BASE, IDIOMS, SETTINGS
 
-BY_HAND = {"aliased", "made", "even", "joined", "nodes"}
-"""Tables of which something is refused; the last one would get a key that another refers to."""
+BY_HAND = {
+    "aliased",
+    "comment_listed",
+    "commented",
+    "even",
+    "joined",
+    "locker_keys",
+    "lockers",
+    "made",
+    "nodes",
+}
+"""Tables of which something is refused, or that would get a key that one of these refers to."""
 
 TENANCY = """
 from sqlalchemy import ForeignKey, Integer
