@@ -192,14 +192,16 @@ def _behind(file: File, anchor: Statement, made: Statement, *, is_apart: bool) -
     statements = file.module_block.statements
     index = statements.index(anchor) + 1
     if anchor.is_above:  # so this one stands above the same line
-        rest = [one for one in statements[index:] if is_import(one)]
-        needs_gap = is_apart and bool(rest) and _place(rest[0]).section != _place(made).section
-        has_gap = is_apart and statements[index : index + 1] != rest[:1]
         made.start = made.end = anchor.start
         made.is_above = True
-        _put(file, made, index + has_gap)
-        if needs_gap:
-            _put(file, _empty_line(made), index + has_gap + 1)
+        rest = [one for one in statements[index:] if is_import(one)]
+        has_gap = any(_is_empty(one) for one in statements[index : index + 1])
+        if is_apart and not has_gap:
+            _put(file, _empty_line(made), index)
+        index += is_apart
+        _put(file, made, index)
+        if is_apart and has_gap and not (rest and _place(rest[0]).section == _place(made).section):
+            _put(file, _empty_line(made), index + 1)
         return
     end = anchor.end
     for one in sorted(file.statements(), key=lambda one: one.start):
@@ -231,6 +233,10 @@ def _empty_line(behind: Statement) -> Statement:
     return Statement(file, place, place, None, 1, "", parsed("", file.newline), is_above=True)
 
 
+def _is_empty(statement: Statement) -> bool:
+    return statement.node is None and not statement.tree.body
+
+
 def _on_top(file: File, made: Statement) -> None:
     """Where no import can stand beside it: behind the docstring, or before all else."""
     first = file.tree.body[0]
@@ -242,6 +248,8 @@ def _on_top(file: File, made: Statement) -> None:
     made.start = made.end = file.offset(line, 0)
     made.is_above = True
     _put(file, made, 0)
+    if not isinstance(first, ast.Import | ast.ImportFrom):  # one that goes leaves its empty line
+        _put(file, _empty_line(made), 1)
 
 
 def _put(file: File, made: Statement, index: int) -> None:

@@ -220,7 +220,8 @@ def _magic(flat: str) -> bool:
         if token.string in _OPENING and token.type == tokenize.OP:
             is_call = _is_call(previous)
             # A tuple or subscript of one element has a comma that means something else.
-            opened.append((token.string == "(" and not is_call, 0))
+            is_tuple = token.string == "(" and not is_call and previous != "import"
+            opened.append((is_tuple, 0))
         elif token.string == "," and opened:
             opened[-1] = (opened[-1][0], opened[-1][1] + 1)
         elif token.string in _CLOSING and token.type == tokenize.OP and opened:

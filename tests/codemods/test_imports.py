@@ -419,6 +419,42 @@ BLOCKS: dict[str, tuple[str, str, str, list[Wanted]]] = {
         "(uuid, Base)",
         [],
     ),
+    "one_of_a_list_stays": (
+        """
+        from sqlalchemy import (
+            Column,
+            String,
+        )
+
+        from app.base import Base
+        """,
+        "(Column, String, Base)",
+        "(String, Base)",
+        [],
+    ),
+    "a_group_is_replaced": (
+        """
+        import uuid
+
+        from sqlalchemy.orm import Mapped
+
+        from app.base import Base
+        from app.zones import Zone
+        """,
+        "(uuid, Mapped, Base, Zone)",
+        "(uuid, Zone, {}, {}, {})",
+        [CHECK, ARRAY, STATUS],
+    ),
+    "all_are_replaced": (
+        """
+        # Orders.
+        from app.base import Base
+        """,
+        "(Base,)",
+        "({}, {}, {})",
+        [CHECK, ARRAY, STATUS],
+    ),
+    "there_are_none": ("# Orders.\n", "1", "({}, {}, {})", [CHECK, ARRAY, STATUS]),
     "the_first_goes": (
         """
         import uuid
