@@ -18,7 +18,7 @@ from types import ModuleType
 
 import libcst as cst
 
-from alembic_fixups.codemods.layout import laid_out
+from alembic_fixups.codemods.layout import laid_out, with_single_quotes
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
 """A line as Python counts them; ``splitlines()`` also splits at form feeds."""
@@ -172,6 +172,9 @@ class Block:
         if after is not None:
             place = anchor.end + len(trail)
             made = Statement(file, place, place, None, anchor.line, indent)
+            is_docstring = isinstance(anchor.node, ast.Expr)
+            if is_docstring and re.match(rb"(\r\n|\r|\n)[ \t]*(\r|\n)", file.data[place:]):
+                made.gap = "\n\n"  # as there is one behind the docstring now
         else:
             place = file.above(anchor)
             made = Statement(file, place, place, None, anchor.line, indent, is_above=True)
@@ -366,12 +369,21 @@ class File:
     def _written(self, statement: Statement) -> str:
         code = statement.code.rstrip("\r\n")
         before = None if statement.node is None else statement.source
+        if self._has_single_quotes:
+            code = with_single_quotes(code, before or "")
         text = laid_out(code, before, statement.indent, self.width).replace("\r\n", "\n")
         if statement.node is None and statement.is_above:
             text = f"{statement.indent}{text}\n"
         elif statement.node is None:
             text = f"{statement.gap}{statement.indent}{text}"
         return text.replace("\n", self.newline)
+
+    @cached_property
+    def _has_single_quotes(self) -> bool:
+        """Whether most of its texts are in single quotes."""
+        text = self.data.decode()
+        single = re.findall(r"'[^'\"\n]+'", text)
+        return len(single) > len(re.findall(r"\"[^'\"\n]+\"", text))
 
     def line_after(self, line: int) -> int:
         """The line on which that stands which the file had on another when it was read."""

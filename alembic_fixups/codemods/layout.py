@@ -28,6 +28,24 @@ def laid_out(code: str, before: str | None, indent: str, width: int) -> str:
     return (_formatted(code, indent, width) or code) if was == before else code
 
 
+def with_single_quotes(code: str, before: str) -> str:
+    """The statement with its new texts in single quotes, where that needs no backslash."""
+    known = set(re.findall(r"\"[^'\"\\\n]*\"", before))
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return code
+    lines = code.split("\n")
+    for token in reversed(tokens):
+        text = token.string
+        if token.type == tokenize.STRING and text not in known:
+            row, start = token.start[0] - 1, token.start[1]
+            if re.fullmatch(r"\"[^'\"\\\n]*\"", text):
+                changed = f"'{text[1:-1]}'"
+                lines[row] = lines[row][:start] + changed + lines[row][start + len(text) :]
+    return "\n".join(lines)
+
+
 def _function(code: str, before: str, width: int) -> str | None:
     """A function with each statement laid out that is another now; None for what is none."""
     now, then = _body(code), _body(before)

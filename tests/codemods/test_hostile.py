@@ -81,6 +81,16 @@ class Commented(Named):
     # What it is known by.
     id: Mapped[int] = mapped_column(primary_key=True)
 """,
+    "quoted": IMPORTS.replace('"', "'")
+    + """
+
+class Quoted(Base):
+    '''It is.'''
+
+    __mapper_args__ = {'eager_defaults': True}
+    __tablename__ = 'quoted'
+    id: Mapped[int] = mapped_column(primary_key=True, comment='its id')
+""",
     "unstable": IMPORTS
     + """
 import time
@@ -149,3 +159,7 @@ def test_a_default_that_is_another_each_time_spoils_nothing(
     rewritten: tuple[Sources, Done],
 ) -> None:
     assert '"unstable"\n    __table_args__ = {"schema": "app"}\n' in rewritten[0].text("unstable")
+
+
+def test_new_texts_are_quoted_as_the_others(rewritten: tuple[Sources, Done]) -> None:
+    assert "    __table_args__ = {'schema': 'app'}\n" in rewritten[0].text("quoted")

@@ -11,7 +11,7 @@ from hypothesis import Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from alembic_fixups.codemods.layout import laid_out
+from alembic_fixups.codemods.layout import laid_out, with_single_quotes
 
 NAMES = st.sampled_from(["id", "engagement_id", "a_rather_long_name_of_a_column", "x", "Status"])
 ATOMS = st.one_of(
@@ -92,3 +92,10 @@ def test_a_line_that_becomes_too_long_is_split_where_it_was_laid_out_so_before()
         '        ForeignKey("a.id", name="a_long_name_of_a_constraint"), nullable=False\n'
         "    )"
     )
+
+
+def test_new_texts_have_the_quotes_of_the_file() -> None:
+    before = """x = f('a', "b", 'c')"""
+    after = """x = f('a', "b", 'c', "d", "it's", r"e", ["f"])"""
+    expected = """x = f('a', "b", 'c', 'd', "it's", r"e", ['f'])"""
+    assert with_single_quotes(after, before) == expected

@@ -410,7 +410,7 @@ IDIOMS = [
     Idiom(
         "inherited_args",
         """
-        from sqlalchemy import UniqueConstraint
+        from sqlalchemy import Index
         from sqlalchemy.orm import Mapped, mapped_column
 
         from app.base import Base
@@ -433,7 +433,7 @@ IDIOMS = [
 
         class Ending(Base):
             __tablename__ = "ending"
-            __table_args__ = (UniqueConstraint("id"), Commented.__table_args__)
+            __table_args__ = (Index("i", "id"), Commented.__table_args__)
             id: Mapped[int] = mapped_column(primary_key=True)
 
 
@@ -447,7 +447,7 @@ IDIOMS = [
             id: Mapped[int] = mapped_column(primary_key=True)
         """,
         """
-        from sqlalchemy import UniqueConstraint
+        from sqlalchemy import Index
         from sqlalchemy.orm import Mapped, mapped_column
 
         from app.base import Base
@@ -471,7 +471,7 @@ IDIOMS = [
 
         class Ending(Base):
             __tablename__ = "ending"
-            __table_args__ = (UniqueConstraint("id"), {**Commented.__table_args__, "schema": "migration"})
+            __table_args__ = (Index("i", "id"), {**Commented.__table_args__, "schema": "migration"})
             id: Mapped[int] = mapped_column(primary_key=True)
 
 
