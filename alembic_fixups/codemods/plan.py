@@ -224,21 +224,24 @@ def _suspects(made: _Attempt) -> list[tuple[Changed, str]]:
 
 
 def _left(made: _Attempt, unstable: set[str]) -> Iterator[Refusal]:
-    """Tables that the source does not make as the fixups do, with nothing refused for them."""
-    said = " ".join(one.reason for one in made.models.refusals)
+    """Tables that the source does not make as the fixups do, with nothing refused that explains it.
+
+    What is refused for a table stands in the way of the references to it as well.
+    """
+    said = {word for one in made.models.refusals for word in re.findall(r"\w+", one.reason)}
     refused = {one.path for one in made.models.refusals}
     for key in sorted(_differing(made.before.wanted, made.after.models) - unstable):
-        if key not in made.before.wanted or key.rpartition(".")[2] in said:
+        lines = list(_lines(key, made.before.wanted, made.after.models))
+        tables = {key, *re.findall(r"REFERENCES ([\w.]+)", " ".join(lines))}
+        if key not in made.before.wanted or said & {one.rpartition(".")[2] for one in tables}:
             continue
         try:
             place = made.models.table(key)
         except Unclear:
             continue  # it would have been refused
-        if place.file.path in refused:
-            continue
-        lines = _lines(key, made.before.wanted, made.after.models)
-        reason = f"{key} is not what the fixups make of it; change it by hand: {'; '.join(lines)}"
-        yield Refusal(place.file.path, place.line, "alembic", reason)
+        if place.file.path not in refused:
+            what = f"{key} is not what the fixups make of it; change it by hand"
+            yield Refusal(place.file.path, place.line, "alembic", f"{what}: {'; '.join(lines)}")
 
 
 def _unread(models: Models) -> Iterator[Refusal]:
