@@ -158,6 +158,7 @@ def test_bytes_that_do_not_change_stay(sources: Sources) -> None:
     assert sources.path("posts").read_bytes() == expected.encode("latin-1")
 
 
+@pytest.mark.slow
 def test_a_link_stays_one_and_the_mode_of_a_file_too(sources: Sources) -> None:
     real = sources.folder / "real.py"
     shutil.move(sources.path("users"), real)
@@ -178,6 +179,7 @@ def test_nothing_is_written_where_one_file_cannot_be(sources: Sources) -> None:
     assert sources.text("posts") == Sources.dedented(POSTS)
 
 
+@pytest.mark.slow
 def test_a_change_that_would_spoil_the_models_is_found_and_left_out(sources: Sources) -> None:
     """The source says one thing and something at run time another: nothing is taken on trust."""
     sources.path("posts").write_text(
@@ -205,6 +207,7 @@ def test_as_a_command_of_libcst(sources: Sources) -> None:
     assert sources.codemod("--check").code == 0
 
 
+@pytest.mark.slow
 def test_a_command_of_libcst_makes_no_half_changes(sources: Sources) -> None:
     """A reference with a schema, to a table that still has none, would be to nothing."""
     command = "alembic_fixups.fixups.schema_prefix.codemod.SchemaPrefixCommand"

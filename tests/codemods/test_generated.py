@@ -228,7 +228,7 @@ def _explore(examples: int) -> hypothesis_settings:
     )
 
 
-@_explore(2)
+@_explore(1)
 @given(st.lists(STYLES, min_size=25, max_size=25), st.sampled_from(["\n", "\r\n"]))
 def test_made_up_models(styles: list[Style], newline: str) -> None:
     check(styles, newline)
@@ -236,7 +236,7 @@ def test_made_up_models(styles: list[Style], newline: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@_explore(25)
+@_explore(10)
 @given(st.lists(STYLES, min_size=25, max_size=25), st.sampled_from(["\n", "\r\n"]))
 def test_many_made_up_models(styles: list[Style], newline: str) -> None:
     check(styles, newline)

@@ -102,32 +102,43 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long is for CI: most runs that are stopped at each of their statements.
 
     A case that need not be tried everywhere has its turn on 16 and on the newest version alone, and
-    there without what hardly depends on it. On 15 and 18 ``make test`` has the basic cases only.
+    there without what hardly depends on it. ``make test`` has every law for the basic cases, on 16;
+    for the others, and for the basic ones on 15 and 18, those alone that find most.
     """
     cases = {case.name: case for case in all_cases()}
+    first_with = {case.models: name for name, case in reversed(cases.items())}
     for item in items:
         found = re.search(r"\[(.+)-pg(\d+)", item.name)
         if found is None or found[1] not in cases:
             continue
         case, version = cases[found[1]], int(found[2])
+        law = item.function.__name__  # type: ignore[attr-defined]
         is_basic = case.name.rpartition("-")[2] in ("basic", "null")
-        if version != 16 and not (is_basic and case.everywhere):
+        if version != 16 and not (is_basic and case.everywhere and law in _EVERYWHERE):
             item.add_marker(pytest.mark.slow)
         if version != 16 and not case.everywhere:
             if version != max(case.versions):
                 item.add_marker(pytest.mark.skip(reason="on 16 and the newest version alone"))
-            elif item.function.__name__ in _ALIKE:  # type: ignore[attr-defined]
+            elif law in _ALIKE:
                 item.add_marker(pytest.mark.skip(reason="hardly depends on the version"))
-        if "test_law_5_a_run" in item.name and not (is_basic and version == 16):
+        if not is_basic and law not in _ALWAYS:
             item.add_marker(pytest.mark.slow)
-        if item.function.__name__ in _LONG and not is_basic:  # type: ignore[attr-defined]
-            item.add_marker(pytest.mark.slow)
+        if law == _LAW_2:
+            if first_with[case.models] != case.name:
+                item.add_marker(pytest.mark.skip(reason="another case has the same models"))
+            if case.name != "tenant_keys-basic":
+                item.add_marker(pytest.mark.slow)
 
 
-_LONG = {
-    "test_law_2_source_and_memory_agree",
-    "test_law_6_and_the_upgrade_works_again_after_it",
-    "test_the_revision_is_the_same_from_run_to_run",
+_LAW_2 = "test_law_2_source_and_memory_agree"
+_ALWAYS = {
+    "test_law_1_the_rewrite_is_idempotent",
+    "test_law_3_the_next_autogenerate_is_empty",
+    "test_the_findings_are_those_expected",
+}
+_EVERYWHERE = {
+    "test_law_3_the_next_autogenerate_is_empty",
+    "test_law_6_the_downgrade_gives_everything_back",
 }
 _ALIKE = {
     "test_law_1_the_rewrite_is_idempotent",

@@ -21,7 +21,7 @@ from alembic_fixups.squash.fingerprint import Fingerprint
 from tests.squash.commands import Commands, Done, histories, text
 from tests.squash.replays import ASYNC, PRODUCTION, env_py
 
-pytestmark = pytest.mark.postgres(16)
+pytestmark = [pytest.mark.postgres(16), pytest.mark.slow]
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 

@@ -23,7 +23,7 @@ from alembic_fixups.squash import replay
 from alembic_fixups.squash.chain import Chain
 from tests.squash.replays import env_py, load, revision, write
 
-pytestmark = pytest.mark.postgres(16)
+pytestmark = [pytest.mark.postgres(16), pytest.mark.slow]
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import URL
 from alembic_fixups.scratch import Server
 from tests.squash.commands import Commands, histories, text
 
-pytestmark = pytest.mark.postgres(16)
+pytestmark = [pytest.mark.postgres(16), pytest.mark.slow]
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
