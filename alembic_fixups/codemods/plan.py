@@ -8,6 +8,7 @@ import importlib.util
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import count
@@ -224,24 +225,19 @@ def _suspects(made: _Attempt) -> list[tuple[Changed, str]]:
 
 
 def _left(made: _Attempt, unstable: set[str]) -> Iterator[Refusal]:
-    """Tables that the source does not make as the fixups do, with nothing refused that explains it.
+    """Tables that the source does not make as the fixups do, though nothing was refused.
 
-    What is refused for a table stands in the way of the references to it as well.
+    Where something was, what follows from it for other tables could not be told from the rest.
     """
-    said = {word for one in made.models.refusals for word in re.findall(r"\w+", one.reason)}
-    refused = {one.path for one in made.models.refusals}
-    for key in sorted(_differing(made.before.wanted, made.after.models) - unstable):
-        lines = list(_lines(key, made.before.wanted, made.after.models))
-        tables = {key, *re.findall(r"REFERENCES ([\w.]+)", " ".join(lines))}
-        if key not in made.before.wanted or said & {one.rpartition(".")[2] for one in tables}:
-            continue
-        try:
+    differing = _differing(made.before.wanted, made.after.models) - unstable
+    for key in sorted(differing & made.before.wanted.keys()) if not made.models.refusals else ():
+        lines = "; ".join(_lines(key, made.before.wanted, made.after.models))
+        path, line = made.models.settings_path, 1
+        with suppress(Unclear):
             place = made.models.table(key)
-        except Unclear:
-            continue  # it would have been refused
-        if place.file.path not in refused:
-            what = f"{key} is not what the fixups make of it; change it by hand"
-            yield Refusal(place.file.path, place.line, "alembic", f"{what}: {'; '.join(lines)}")
+            path, line = place.file.path, place.line
+        reason = f"{key} is not what the fixups make of it; change it by hand: {lines}"
+        yield Refusal(path, line, "alembic", reason)
 
 
 def _unread(models: Models) -> Iterator[Refusal]:
