@@ -6,7 +6,7 @@ import gc
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +63,8 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
     for path in request.paths:
         if not path.exists():
             raise ProjectError(f"{shown(path)}: no such file or folder")
-    with _progress(errors) as advance, quiet(), _uncollected():
+    silence = nullcontext() if request.verbose else quiet()
+    with _progress(errors) as advance, silence, _uncollected():
         planned = plan(
             project,
             only=request.fixups,

@@ -169,3 +169,13 @@ class Sources:
         assert done.code == 0, done.err
         models, wanted = json.loads(done.out)
         return models, wanted
+
+
+def rewrite_all(
+    folder: Path, settings: str, idioms: Iterable[Idiom], base: str = BASE
+) -> tuple[Sources, Done]:
+    """A project with a module for each idiom, and the run that has rewritten it."""
+    sources = Sources.of(folder, settings, idioms, base)
+    done = sources.codemod("--json")
+    assert done.code == 0, done.out + done.err
+    return sources, done

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.codemods.rewriting import Done, Idiom, Sources
+from tests.codemods.rewriting import Done, Idiom, Sources, rewrite_all
 from tests.fixups.enum_check.idioms import BASE, IDIOMS, REFUSED
 
 SAMPLE = Path(__file__).parents[3] / "sample_project"
@@ -63,10 +63,7 @@ def differing(sources: Sources) -> set[str]:
 def rewritten(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sources, Done]:
     """All idioms in a project, and the run that rewrote them."""
     folder = tmp_path_factory.mktemp("idioms")
-    sources = Sources.of(folder, SETTINGS, [*IDIOMS, *REFUSED], BASE)
-    done = sources.codemod("--json")
-    assert done.code == 0, done.out + done.err
-    return sources, done
+    return rewrite_all(folder, SETTINGS, [*IDIOMS, *REFUSED], BASE)
 
 
 @pytest.mark.parametrize("idiom", [*IDIOMS, *REFUSED], ids=lambda idiom: idiom.name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.codemods.rewriting import Done, Idiom, Sources
+from tests.codemods.rewriting import Done, Idiom, Sources, rewrite_all
 
 WRONG = "[tool.alembic-fixups.relationship-loading]\n"
 
@@ -557,10 +557,7 @@ class Rewritten:
 
 
 def rewrite(folder: Path, settings: str, idioms: list[Idiom]) -> Rewritten:
-    sources = Sources.of(folder, settings, idioms, BASE)
-    done = sources.codemod("--json")
-    assert done.code == 0, done.err
-    return Rewritten(sources, done)
+    return Rewritten(*rewrite_all(folder, settings, idioms, BASE))
 
 
 def lazy(sources: Sources) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.codemods.rewriting import Done, Idiom, Sources
+from tests.codemods.rewriting import Done, Idiom, Sources, rewrite_all
 
 SETTINGS = """
 [tool.ruff]
@@ -539,10 +539,7 @@ IDIOMS = [
 @pytest.fixture(scope="module")
 def rewritten(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sources, Done]:
     """All idioms in a project, and the run that rewrote them."""
-    sources = Sources.of(tmp_path_factory.mktemp("idioms"), SETTINGS, IDIOMS, BASE)
-    done = sources.codemod("--json")
-    assert done.code == 0, done.out + done.err
-    return sources, done
+    return rewrite_all(tmp_path_factory.mktemp("idioms"), SETTINGS, IDIOMS, BASE)
 
 
 @pytest.mark.parametrize("idiom", IDIOMS, ids=lambda idiom: idiom.name)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.codemods.rewriting import ROOT, Done, Idiom, Sources
+from tests.codemods.rewriting import ROOT, Done, Idiom, Sources, rewrite_all
 from tests.fixups.tenant_keys.codemod_idioms import BASE, IDIOMS, SETTINGS
 
 BY_HAND = {
@@ -152,10 +152,7 @@ print(json.dumps([
 @pytest.fixture(scope="module")
 def rewritten(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sources, Done]:
     """All idioms in a project, and the run that rewrote them."""
-    sources = Sources.of(tmp_path_factory.mktemp("idioms"), SETTINGS, IDIOMS, BASE)
-    done = sources.codemod("--json")
-    assert done.code == 0, done.out + done.err
-    return sources, done
+    return rewrite_all(tmp_path_factory.mktemp("idioms"), SETTINGS, IDIOMS, BASE)
 
 
 @pytest.mark.parametrize("idiom", IDIOMS, ids=lambda idiom: idiom.name)
