@@ -356,6 +356,77 @@ def adopt(
     )
 
 
+@app.command()
+def prove(
+    context: typer.Context,
+    revisions: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[REV[:REV]]", help="A revision or a range; the newest one where left out."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="FILE", help="Rows of a pg_dump, not made-up ones."),
+    ] = None,
+    postgres: Annotated[
+        int | None,
+        typer.Option("--postgres", metavar="MAJOR", help="Version of the embedded server."),
+    ] = None,
+    scratch_url: _ScratchUrl = None,
+    law: Annotated[
+        list[str] | None,
+        typer.Option("--law", metavar="NAME", help="This law only; may be repeated."),
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option("--rows", min=0, help="Rows to make up for each table.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Another number gives other rows.")
+    ] = None,
+    stops: Annotated[
+        int | None, typer.Option("--stops", min=1, help="Stop at so many statements at most.")
+    ] = None,
+    lint: Annotated[
+        bool,
+        typer.Option("--lint", help="Show the statements, DO blocks opened, and ask squawk."),
+    ] = False,
+    sql: Annotated[
+        Path | None,
+        typer.Option("--sql", metavar="FOLDER", help="Write these statements into REV.sql."),
+    ] = None,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Try a revision out: the laws it holds to, the locks it takes; exit with 1 if one is broken.
+
+    Nothing is done to your database, and no fixup need be switched on.
+    """
+    from alembic_fixups.prove import command
+
+    options: Options = context.obj
+    request = command.Request(
+        revisions,
+        data=data,
+        postgres=postgres,
+        scratch_url=scratch_url,
+        laws=law or (),
+        rows=rows,
+        seed=seed,
+        stops=stops,
+        lint=lint,
+        sql=sql,
+        as_json=as_json,
+        as_markdown=as_markdown,
+        verbose=options.verbose,
+    )
+    raise typer.Exit(
+        command.run(options.project(), options.console(), options.console(stderr=True), request)
+    )
+
+
 vectors_app = typer.Typer(
     help="List the tables that keep old vectors or what is embedded anew, or drop old vectors."
 )

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from alembic_fixups.fixups import Fixup, all_fixups
@@ -112,6 +112,19 @@ class Model(BaseModel):
     )
 
 
+Law = Literal[
+    "runs",
+    "again",
+    "restart",
+    "downgrade",
+    "downgrade-again",
+    "downgrade-restart",
+    "upgrade-after-downgrade",
+    "offline",
+]
+"""What ``prove`` holds a revision to."""
+
+
 class General(Model):
     """The keys at the top of ``[tool.alembic-fixups]``."""
 
@@ -132,6 +145,24 @@ class Squash(Model):
     roles: tuple[str, ...] = ()
 
 
+class Prove(Model):
+    """``[tool.alembic-fixups.prove]``: what revisions are held to, and on which rows.
+
+    The server is that of :class:`Squash`.
+
+    Attributes:
+        laws: those that are tried; ``runs`` is always one of them.
+        rows: how many are made up for each table.
+        seed: other numbers give other rows.
+        stops: at how many of its statements a run is stopped at most.
+    """
+
+    laws: tuple[Law, ...] = get_args(Law)
+    rows: Annotated[int, Field(ge=0)] = 20
+    seed: int = 0
+    stops: Annotated[int, Field(ge=1)] = 200
+
+
 class Settings:
     """What is switched on, and how.
 
@@ -139,6 +170,7 @@ class Settings:
         path: the file the settings come from, None where there is none.
         general: the keys at the top of the table.
         squash: its table ``squash``.
+        prove: its table ``prove``.
         active: each fixup that has a table of its own, with that table, validated; in the order
             in which the fixups rewrite the schema.
     """
@@ -149,11 +181,13 @@ class Settings:
         general: General | None = None,
         active: Iterable[tuple[Fixup, Any]] = (),
         squash: Squash | None = None,
+        prove: Prove | None = None,
     ) -> None:
         self.path = path
         self.general = general or General()
         self.active = tuple(active)
         self.squash = squash or Squash()
+        self.prove = prove or Prove()
 
 
 def find(start: Path) -> Path | None:
@@ -232,7 +266,7 @@ def load(path: Path | None) -> Settings:
 
     fixups = {fixup.name: fixup for fixup in all_fixups()}
     known = {_kebab(name) for name in General.model_fields}
-    every = {*known, *fixups, "squash"}
+    every = {*known, *fixups, "squash", "prove"}
     for key in table:
         if key not in every:
             raise SettingsError(_at(path, text, (key,)) + _unknown(key, every))
@@ -249,7 +283,8 @@ def load(path: Path | None) -> Settings:
         if name in table or not fixup.on_with.isdisjoint(table)
     ]
     squash = _validate(Squash, table.get("squash", {}), ("squash",), path, text)
-    return Settings(path, general, active, squash)
+    prove = _validate(Prove, table.get("prove", {}), ("prove",), path, text)
+    return Settings(path, general, active, squash, prove)
 
 
 def _validate(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import textwrap
 import tomllib
 from pathlib import Path
@@ -12,8 +14,10 @@ from sqlalchemy import URL
 
 from alembic_fixups import settings
 from alembic_fixups.fixups import all_fixups
+from alembic_fixups.prove.verdict import LAWS
 from tests.codemods.rewriting import Sources
 from tests.projects import Project
+from tests.prove.proving import ITEMS, written
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -32,7 +36,8 @@ def test_settings_in_the_docs_are_valid(page: Path, tmp_path: Path) -> None:
         path = tmp_path / f"{number}.toml"
         path.write_text(block)
         loaded = settings.load(path)
-        assert loaded.active or loaded.squash != settings.Squash()
+        tables = (loaded.squash != settings.Squash(), loaded.prove != settings.Prove())
+        assert loaded.active or any(tables)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -60,6 +65,36 @@ def test_every_setting_of_squash_is_on_its_page() -> None:
     page = (ROOT / "docs" / "squash.md").read_text()
     for name in settings.Squash.model_fields:
         assert f"{name} = " in page
+
+
+def test_every_setting_and_law_of_prove_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "prove.md").read_text()
+    for name in settings.Prove.model_fields:
+        assert f"{name} = " in page
+    for law in LAWS:
+        assert f"`{law}`" in page
+
+
+@pytest.mark.postgres(16)
+def test_the_proof_on_its_page_is_what_comes_out(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "prove.md"
+    [source], [expected] = blocks(page, "python revision"), blocks(page, "text proof")
+    upgrade, downgrade = (part.partition("\n")[2] for part in source.split("def ") if part.strip())
+    project = written(tmp_path, {"start": (ITEMS, ""), "weigh_items": (upgrade, downgrade)})
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic_fixups", "prove"],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert _without_times(done.stdout) == _without_times(expected)
+
+
+def _without_times(text: str) -> list[str]:
+    """The lines without durations, and without how the columns of tables are aligned to them."""
+    text = re.sub(r"[\d.]+ m?s\b", "some time", text)
+    return [re.sub(r" {2,}", "  ", line).rstrip() for line in text.strip().splitlines()]
 
 
 def test_every_general_setting_is_in_the_readme() -> None:

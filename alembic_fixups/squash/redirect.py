@@ -130,10 +130,19 @@ class Redirection:
         self._url = url
         self._journal = journal
         self._before = dict(os.environ)
+        self._scratch = self._place(url)
+        self._originals: dict[_Place, None] = {}
+
+    def lead_to(self, url: URL) -> None:
+        """Leads the connections that are made from here on to another scratch database."""
+        self._url = url
+        self._scratch = self._place(url)
+        self._set_environment()
+
+    def _place(self, url: URL) -> _Place:
         arguments = _arguments_of(url, "psycopg")
         # PGHOSTADDR and PGSERVICE would be stronger than a host that the URL names.
-        self._scratch = _Place.of(arguments, {} if "host" in arguments else os.environ)
-        self._originals: dict[_Place, None] = {}
+        return _Place.of(arguments, {} if "host" in arguments else self._before)
 
     def install(self) -> None:
         """Begins; there is no end to it but the process's."""
@@ -184,7 +193,7 @@ class Redirection:
             return
         reason = (
             "there are connections to several databases "
-            f"({' and '.join(map(str, self._originals))}), and squash works on one."
+            f"({' and '.join(map(str, self._originals))}), and only one can be replayed."
         )
         if any(place.database in _MAINTENANCE for place in self._originals):
             reason += (

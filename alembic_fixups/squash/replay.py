@@ -11,24 +11,20 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from sqlalchemy import URL
 
 from alembic_fixups.project import Project, ProjectError
+from alembic_fixups.squash import process
 from alembic_fixups.squash.chain import Chain
 
-_LAST_LINES = 20
-_SECONDS_TO_END = 5
-"""For a process that has said its last word; threads of the project's may keep it alive."""
+_MODULE = "alembic_fixups.squash.replaying"
 
 
 @dataclass(frozen=True)
@@ -179,8 +175,8 @@ def _events(
     running = ""
     with os.fdopen(events, "rb", buffering=0), tempfile.TemporaryFile() as output:
         try:
-            with _child(request, output) as child:
-                for line in _lines(events, child):
+            with process.child(_MODULE, asdict(request), writing, output) as child:
+                for line in process.lines(events, child):
                     event = json.loads(line)
                     if event["event"] == "begin":
                         running = event["revision"]
@@ -190,69 +186,7 @@ def _events(
                         return
                     else:
                         yield event
-            raise ProjectError(_death(child.returncode, running, _text(output)))
+            raise ProjectError(process.death(child.returncode, running, process.text(output)))
         finally:
             if verbose:
-                sys.stderr.write(_text(output))
-
-
-@contextmanager
-def _child(request: Request, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with the request; it and what it started do not outlive the ``with`` block."""
-    try:
-        child = subprocess.Popen(
-            # -P: a folder ./alembic of the project's must not be taken for Alembic.
-            [sys.executable, "-P", "-m", "alembic_fixups.squash.replaying"],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=[request.events],
-            start_new_session=True,  # one group to end; and Ctrl-C is for this process alone
-        )
-    finally:
-        os.close(request.events)
-    assert child.stdin
-    try:
-        with suppress(BrokenPipeError):  # its end is told by its exit status
-            child.stdin.write(json.dumps(asdict(request)).encode() + b"\n")
-            child.stdin.flush()
-        yield child
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(_SECONDS_TO_END)
-    finally:
-        if child.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-        with suppress(BrokenPipeError):
-            child.stdin.close()
-        child.wait()
-
-
-def _lines(events: int, child: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """Each line that is written to the pipe, until the child has ended or closed it."""
-    rest = b""
-    while True:
-        # A process that the child forked may hold the pipe open for ever.
-        ended = child.poll() is not None
-        ready, _, _ = select.select([events], [], [], 0 if ended else 1)
-        read = os.read(events, 65536) if ready else b""
-        *lines, rest = (rest + read).split(b"\n")
-        yield from lines
-        if not read and (ready or ended):
-            return
-
-
-def _text(output: IO[bytes]) -> str:
-    output.seek(0)
-    return output.read().decode(errors="replace")
-
-
-def _death(status: int, revision: str, output: str) -> str:
-    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with {status}"
-    where = f"in revision {revision}" if revision else "in env.py, outside of any revision"
-    last = "\n".join(output.splitlines()[-_LAST_LINES:])
-    return (
-        f"The process that replays the revisions {how}, {where}, before it was done. Find out "
-        "what ends it there (os._exit, a lack of memory), and run this again."
-        + (f" Its last words:\n{last}" if last else "")
-    )
+                sys.stderr.write(process.text(output))

@@ -10,11 +10,9 @@ import json
 import linecache
 import os
 import re
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +30,17 @@ from sqlalchemy.schema import SetTableComment
 from alembic_fixups import project as projects
 from alembic_fixups.project import Project, ProjectError
 from alembic_fixups.settings import SettingsError, shown
-from alembic_fixups.squash import importing
+from alembic_fixups.squash import importing, process
 from alembic_fixups.squash.chain import Chain, script_directory
 from alembic_fixups.squash.journal import ABORTED, Journal, ReplayStopped, sqlstate
 from alembic_fixups.squash.places import version_locations
 from alembic_fixups.squash.redirect import Redirection
 from alembic_fixups.squash.replay import Request
 
-_Say = Callable[..., None]
+Say = Callable[..., None]
+
+FAILURES = (ProjectError, CommandError, SettingsError, ReplayStopped)
+"""What a run of env.py ends with, where it fails."""
 
 _STATEMENT = 500
 """Characters of a failed statement that are shown; one may insert a thousand rows."""
@@ -65,7 +66,7 @@ _MISSING_TABLE = re.compile(r'relation "[^"]+" does not exist')
 def main() -> None:
     """Does what the request on standard input says."""
     request = Request(**json.loads(sys.stdin.buffer.readline()))
-    _leave_stdin()
+    process.end_with_parent(process.leave_stdin())
     # Not for what the project starts: the parent waits for the last one that holds it.
     os.set_inheritable(request.events, False)
     events = os.fdopen(request.events, "w", buffering=1, encoding="utf-8")
@@ -84,22 +85,7 @@ def main() -> None:
     say("done")
 
 
-def _leave_stdin() -> None:
-    """Gives the project an empty standard input, and ends with the parent, who holds the real."""
-    pipe = os.dup(0)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-
-    def wait() -> None:
-        while os.read(pipe, 1):
-            pass
-        os.killpg(0, signal.SIGKILL)  # a group of our own: with what the project started
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def _replay(request: Request, journal: Journal, say: _Say) -> None:
+def _replay(request: Request, journal: Journal, say: Say) -> None:
     upgrading = request.action == "upgrade"
     command = ("upgrade", request.to) if upgrading else ("revision", "--autogenerate")
     project = projects.load(request.configs, request.name, request.arguments, command)
@@ -111,7 +97,7 @@ def _replay(request: Request, journal: Journal, say: _Say) -> None:
         for path, location in zip(own, chain.locations, strict=False):
             copies |= {str(location): str(path), shown(location): shown(path)}
         project = dataclasses.replace(project, script=script_directory(project.config, chain))
-    run = _Run(project, journal, say)
+    run = Run(project, journal, say)
     if request.hold:
         _hold(request.to, request.hold)
     try:
@@ -152,15 +138,26 @@ def _hold(target: str, comment: str) -> None:
         setattr(HeadMaintainer, name, held(getattr(HeadMaintainer, name)))
 
 
-class _Run:
-    """One run of env.py."""
+def _say_nothing(event: str, **values: str) -> None:
+    pass
 
-    def __init__(self, project: Project, journal: Journal, say: _Say) -> None:
+
+class Run:
+    """One run of env.py.
+
+    Args:
+        project: the project.
+        journal: knows which revision runs.
+        say: is told of each revision that begins or is applied, and of what is written.
+    """
+
+    def __init__(self, project: Project, journal: Journal, say: Say = _say_nothing) -> None:
         self._project = project
         self._journal = journal
         self._say = say
         self._folders = _folders(project.script)
         self._begun = 0  # revisions
+        self._all = False
         self._entered = 0  # calls of run_migrations()
         self._left = 0
 
@@ -169,11 +166,41 @@ class _Run:
         script = self._project.script
         if widen:
             _widen(script)
+        self._all = True
+        self._migrate(lambda heads: script._upgrade_revs(to, heads), destination_rev=to)
 
+    def one(self, revision: str, *, upgrade: bool) -> None:
+        """The upgrade or the downgrade of one revision, where its neighbours are applied."""
+        script = self._project.script
+        _widen(script)
+        step = RevisionStep(script.revision_map, script.get_revision(revision), upgrade)
+        self._migrate(lambda heads: [step], destination_rev=revision)
+
+    def offline(self, revision: str, heads: Sequence[str], *, upgrade: bool) -> None:
+        """Prints what ``alembic upgrade --sql`` or ``downgrade --sql`` does for one revision.
+
+        Args:
+            heads: the revisions that the database is at, as its version table names them.
+        """
+        script = self._project.script
+        _widen(script)
+        step = RevisionStep(script.revision_map, script.get_revision(revision), upgrade)
+        self._migrate(
+            lambda heads: [step],
+            as_sql=True,
+            starting_rev=list(heads) or "base",
+            destination_rev=revision,
+        )
+
+    def look(self) -> None:
+        """Runs env.py, and no revision."""
+        self._migrate(lambda heads: [])
+
+    def _migrate(self, choose: Callable[[Any], Iterable[RevisionStep]], **options: Any) -> None:
         def steps(heads: Any, context: MigrationContext) -> Iterator[RevisionStep]:
             self._enter(context)
             # A step is applied, and its version written, when Alembic asks for the next one.
-            for step in script._upgrade_revs(to, heads):
+            for step in choose(heads):
                 self._require_own(step.revision)
                 self._journal.revision = step.revision.revision
                 self._begun += 1
@@ -183,7 +210,7 @@ class _Run:
                 self._journal.revision = ""
             self._left += 1
 
-        self._run(steps, destination_rev=to, dont_mutate=False, tag=None)
+        self._run(steps, dont_mutate=False, tag=None, **options)
 
     def autogenerate(self) -> None:
         """``alembic revision --autogenerate``, without the file."""
@@ -235,12 +262,13 @@ class _Run:
         self._entered += 1
         if self._entered > 1:
             self._journal.stop(
-                "context.run_migrations() is called more than once, and squash works on one "
-                "history in one database. Name one of them with -n or -x, if env.py can be told."
+                "context.run_migrations() is called more than once, and only one "
+                "history in one database can be replayed. Name one of them with -n or -x, if "
+                "env.py can be told."
             )
 
     def _require_own(self, revision: Script) -> None:
-        """Stops where env.py has put other folders in place of those that squash works on."""
+        """Stops where env.py has put other folders in place of those that are known."""
         folder = Path(revision.path).parent.resolve()
         if not any(folder.is_relative_to(own) for own in self._folders):
             self._journal.stop(
@@ -285,7 +313,12 @@ class _Run:
         )
 
     def _hint(self, text: str, cause: BaseException | None) -> str:
-        if self._begun == 1 and self._journal.revision and _MISSING_TABLE.search(text):
+        if (
+            self._begun == 1
+            and self._all
+            and self._journal.revision
+            and _MISSING_TABLE.search(text)
+        ):
             return (
                 "The chain does not start from an empty database: its first revision needs a "
                 "table that nothing has made. Add a revision before it that makes what was there."

@@ -1,0 +1,1 @@
+"""``alembic-fixups prove``: what a revision does, shown before it is merged."""

@@ -1,0 +1,154 @@
+"""What ``prove`` has found, on a terminal or in a pipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alembic_fixups.prove import wording
+from alembic_fixups.prove.report import Linted, Report
+from alembic_fixups.prove.session import Proven
+from alembic_fixups.prove.trace import Trace
+from alembic_fixups.prove.verdict import LAWS, Verdict
+from alembic_fixups.settings import shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_LINES = 40
+"""Lines of a diff that are shown; all are in the JSON."""
+
+_STYLES = {"held": "green", "broken": "bold red", "not tried": "yellow"}
+_SIGNS = {"held": "held", "broken": "BROKEN", "not tried": "not tried"}
+_DIFF = {"+": "green", "-": "red", "@": "cyan"}
+_BLOCKING = {"reads and writes": "bold red", "writes and row locks": "red", "writes": "red"}
+
+
+def print_proven(console: Console, proven: Proven, report: Report) -> None:
+    """Prints what came out for a revision."""
+    from rich.text import Text
+
+    console.print(Text(f"{proven.revision} {proven.message}", style="bold"))
+    rows = f"rows of {report.data}" if report.data else wording.filled(proven.rows)
+    about = [shown(proven.path), f"PostgreSQL {report.postgres}", rows]
+    console.print(Text(", ".join(filter(None, about)), style="dim"))
+    for problem in wording.unfilled(proven.rows):
+        console.print(Text(f"  {problem}", style="yellow"))
+    console.print()
+    width = max(len(verdict.law) for verdict in proven.verdicts)
+    for verdict in proven.verdicts:
+        _print_verdict(console, verdict, width)
+    for note in proven.notes:
+        console.print(Text(f"  Besides what it does to the database: {note}", style="yellow"))
+    if proven.trace is not None:
+        _print_trace(console, proven.trace)
+    if proven.revision in report.linted:
+        _print_linted(console, report.linted[proven.revision])
+    console.print()
+
+
+def print_summary(console: Console, report: Report) -> None:
+    """Prints what came out in all."""
+    from rich.text import Text
+
+    if report.not_reached:
+        said = f"Not reached: {', '.join(report.not_reached)}"
+        console.print(Text(said, style="yellow"))
+    broken = {
+        proven.revision: ", ".join(verdict.law for verdict in proven.broken)
+        for proven in report.proven
+        if proven.broken
+    }
+    for revision, laws in broken.items():
+        console.print(Text(f"{revision} breaks: {laws}", style="bold red"))
+    if not broken:
+        count = wording.counted(len(report.proven), "revision")
+        console.print(Text(f"No law is broken by {count}.", style="green"))
+
+
+def _print_verdict(console: Console, verdict: Verdict, width: int) -> None:
+    from rich.text import Text
+
+    sign = Text(f"  {_SIGNS[verdict.outcome]:<10}", style=_STYLES[verdict.outcome])
+    console.print(sign + Text(f"{verdict.law:<{width}}  ") + Text(LAWS[verdict.law], style="dim"))
+    for line in verdict.reason.splitlines():
+        console.print(Text(f"            {line}", style=_STYLES[verdict.outcome]))
+    for note in verdict.notes:
+        console.print(Text(f"            {note}", style="yellow"))
+    lines = verdict.differences
+    for line in lines[:_LINES]:
+        console.print(Text(f"            {line}", style=_DIFF.get(line[:1], "dim")))
+    if len(lines) > _LINES:
+        console.print(Text(f"            ... and {len(lines) - _LINES} lines more (--json)"))
+
+
+def _print_trace(console: Console, trace: Trace) -> None:
+    from rich.text import Text
+
+    console.print()
+    if not trace.complete:
+        console.print(Text(f"Not all is traced: {trace.why_not}", style="yellow"))
+    locks = wording.lock_rows(trace)
+    if not locks:
+        console.print("Locks nothing that was there before.")
+    else:
+        table = _table("Strongest lock on", "Mode", "Blocks", "Longest", "In all", "By")
+        for lock in locks:
+            table.add_row(
+                *map(Text, (lock.relation, lock.mode, lock.blocks, lock.longest, lock.held)),
+                Text(lock.statement),
+                style=_BLOCKING.get(lock.blocks, ""),
+            )
+        _print_table(console, table)
+    console.print()
+    table = _table("#", "Statement", "Lock", "Does", "Takes")
+    for row in wording.statement_rows(trace):
+        table.add_row(
+            Text(row.number),
+            Text(row.text),
+            Text("\n".join(row.locks), style=_BLOCKING.get(row.blocks, "")),
+            Text("\n".join(row.does)),
+            Text(row.time),
+        )
+    if table.row_count:
+        _print_table(console, table)
+
+
+def _table(*columns: str) -> Table:
+    from rich.table import Table
+
+    return Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+
+
+def _print_table(console: Console, table: Table) -> None:
+    if console.is_terminal:
+        console.print(table)
+        return
+    # In a pipe there is no width that lines would have to be broken at.
+    before = console.width
+    console.width = 100_000
+    console.width = console.measure(table).maximum
+    with console.capture() as captured:
+        console.print(table)
+    console.width = before
+    for line in captured.get().splitlines():
+        console.out(line.rstrip(), highlight=False)
+
+
+def _print_linted(console: Console, linted: Linted) -> None:
+    from rich.text import Text
+
+    console.print(Text(linted.sql))
+    if linted.findings is None:
+        console.print(
+            "squawk is not installed, so nothing is said of them: pip install squawk-cli",
+            style="yellow",
+        )
+        return
+    for finding in linted.findings:
+        said = f"{finding.line}: {finding.level}: {finding.rule}: {finding.message}"
+        console.print(Text(said, style="yellow"))
+        if finding.help:
+            console.print(Text(f"  {finding.help}", style="dim"))
+    if not linted.findings:
+        console.print("squawk has nothing to say.", style="green")
