@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 from alembic_fixups import scratch
 from tests.projects import Project
