@@ -49,7 +49,8 @@ def fill(connection: psycopg.Connection[Any], *, rows: int, seed: int) -> list[F
 
     Args:
         connection: of a superuser, or of the tables' owner. All is one transaction, or part of the
-            one that is open.
+            one that is open, whose settings it changes (DateStyle and the like; constraints are
+            IMMEDIATE from then on).
         rows: how many each table is to get.
         seed: decides what is random.
 

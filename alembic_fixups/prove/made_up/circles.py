@@ -93,7 +93,7 @@ def link(
         settled = parents.about(table.sql, row, fixed)
         why = "no row agrees"
         for _ in range(_TRIES):
-            choice = parents.choose(table.sql, [key], evenly=True, settled=settled)
+            choice = parents.choose(table.sql, [key], spread=1, settled=settled)
             if choice is None:
                 continue
             try:

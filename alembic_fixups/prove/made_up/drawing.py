@@ -10,7 +10,6 @@ from decimal import Decimal
 from alembic_fixups.prove.made_up import literals, near, scalars
 from alembic_fixups.prove.made_up.edges import Edges
 from alembic_fixups.prove.made_up.kinship import Kinship
-from alembic_fixups.prove.made_up.literals import Literals
 from alembic_fixups.prove.made_up.model import (
     Column,
     Database,
@@ -26,6 +25,9 @@ from alembic_fixups.prove.made_up.values import Values
 
 _TENANTS = 3
 """How many values a column has at first whose rows belong together by it."""
+
+_SPREAD = 0.4
+"""How many of the rows have any parents, and not those that most have (`Parents.choose`)."""
 
 _PLACELESS = ("key", "primary", "unique")
 """Rules that only say that no two rows are alike: no value is nearer to them than another."""
@@ -128,7 +130,7 @@ class Drawing:
             for key in self._keys
             if key.name in draft.edges or (number > 1 and self._chance.random() < 0.1)
         }
-        self._refer(draft, nulls, evenly=False)
+        self._refer(draft, nulls, spread=_SPREAD if number > 1 else 0)
         for column in self._free:
             if column.name in draft.edges:
                 draft.row[column.name] = draft.edges[column.name]
@@ -166,9 +168,14 @@ class Drawing:
         elif not self._repeat(other, rule):
             if rule is None or rule.kind not in _PLACELESS:
                 self._restricted |= names
-            for column in self._free:
-                if column.name in names:
-                    other.row[column.name] = self._plausible(column, other)
+            changed = [column for column in self._free if column.name in names]
+            if rule is not None and len(changed) > 1:
+                # What another rule is content with had better stay.
+                lonely = [column for column in changed if self._rules_of([column.name]) == [rule]]
+                changed = lonely if lonely and self._chance.random() < 0.8 else changed
+                changed = self._chance.sample(changed, self._chance.randint(1, len(changed)))
+            for column in changed:
+                other.row[column.name] = self._plausible(column, other, rule)
         referring = {name for key in self._keys for name in key.columns}
         if names & (referring | {column.name for column in self._shared}):
             nulls = {
@@ -176,7 +183,8 @@ class Drawing:
                 for key in self._keys
                 if key.name in other.edges or (key.nullable and self._chance.random() < 0.2)
             }
-            self._refer(other, nulls, evenly=True)
+            taken_already = rule is not None and rule.kind in _PLACELESS
+            self._refer(other, nulls, spread=1 if taken_already else _SPREAD)
         else:
             other.own = draft.own
         return self._whole(other)
@@ -207,7 +215,7 @@ class Drawing:
             key.name == name and not set(columns).isdisjoint(key.columns) for key in self._keys
         )
 
-    def _refer(self, draft: Draft, nulls: Collection[str], *, evenly: bool) -> None:
+    def _refer(self, draft: Draft, nulls: Collection[str], *, spread: float) -> None:
         """Gives the columns of foreign keys, and those shared with parents, their values."""
         own = tuple(
             key
@@ -230,15 +238,15 @@ class Drawing:
         # Parents in the table itself come last: else all rows would be in the first one's family.
         trees = [key for key in live if key.to_itself and key.nullable]
         others = [key for key in live if key not in trees]
-        choice = self._parents.choose(self.table.sql, others, evenly=evenly)
+        choice = self._parents.choose(self.table.sql, others, spread=spread)
         if choice is None:
             needed_ones = [key for key in others if not key.nullable]
-            choice = self._parents.choose(self.table.sql, needed_ones, evenly=evenly)
+            choice = self._parents.choose(self.table.sql, needed_ones, spread=spread)
         if choice is None:
             raise Disagreement
         for key in trees:
             more = self._parents.choose(
-                self.table.sql, [key], evenly=evenly, settled=replace(choice, contradictions=0)
+                self.table.sql, [key], spread=spread, settled=replace(choice, contradictions=0)
             )
             choice = more or choice
         draft.own = own
@@ -285,17 +293,18 @@ class Drawing:
             return True
         return False
 
-    def _plausible(self, column: Column, draft: Draft) -> Value:
-        """A value for a column; where rules restrict it, one that they suggest."""
+    def _plausible(self, column: Column, draft: Draft, rule: Rule | None = None) -> Value:
+        """A value for a column; where rules restrict it, one that they, or one of them, suggest."""
         made: Value = None
         way = self._chance.random()
         if column.name in self._restricted:
             if column.nullable and way < 0.15:
                 return None
-            if way < 0.6:
-                made = self._suggested(column, self._literals[column.name])
+            several = rule is not None and len(rule.columns) > 1
+            if way < (0.4 if several else 0.6):
+                made = self._suggested(column, rule)
             elif way < 0.8:
-                made = self._related(column, draft.row)
+                made = self._related(column, draft.row, rule if several else None)
         if made is None and column.kind == "steady" and 0.8 < way < 0.95:
             return Take.DEFAULT
         if made is None:
@@ -304,12 +313,16 @@ class Drawing:
             return Take.DEFAULT
         return made
 
-    def _suggested(self, column: Column, found: Literals) -> str | None:
+    def _suggested(self, column: Column, rule: Rule | None) -> str | None:
+        found = self._literals[column.name]
+        if rule is not None and self._chance.random() < 0.7:
+            found = literals.of([rule.text])
         return self._values.suggested(column.type, column.modifier, found)
 
-    def _related(self, column: Column, row: Row) -> str | None:
-        """A value that has to do with what others in the same rule have."""
-        rules = [rule for rule in self._rules_of([column.name]) if rule.kind not in _PLACELESS]
+    def _related(self, column: Column, row: Row, rule: Rule | None) -> str | None:
+        """A value that has to do with what others have, in the same rule or in any."""
+        rules = [one for one in self._rules_of([column.name]) if one.kind not in _PLACELESS]
+        rules = [rule] if rule else rules
         names = {name: None for rule in rules for name in rule.columns if name != column.name}
         others = [value for name in names if isinstance(value := row.get(name), str)]
         if not others:
@@ -320,7 +333,8 @@ class Drawing:
             numbers = [found for one in others if (found := near.number(one)) is not None]
             beside = near.number(near.beside(other, self._chance))
             sums = [sum(numbers, Decimal(0)), *([beside] if beside is not None else [])]
-            sums += [value - sum(numbers) for value in self._literals[column.name].numbers]
+            for constant in literals.of(one.text for one in rules).numbers:
+                sums += [constant - sums[0], *(constant * one for one in numbers)]
             if len(numbers) == 2:
                 sums += [numbers[0] - numbers[1], numbers[1] - numbers[0]]
                 sums += [numbers[0] * numbers[1]]

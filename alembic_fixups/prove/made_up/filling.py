@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
@@ -12,7 +13,10 @@ from alembic_fixups.prove.made_up.model import Database, Rule, Table, Take
 from alembic_fixups.prove.made_up.session import Session
 
 _TRIES = 400
-"""How often a row is drawn anew before the table is given up."""
+"""How often a row is drawn anew for the same reason before the table is given up."""
+
+_TRIES_IN_ALL = 2000
+"""The same for any reasons: a row has to fit many rules, and some of them pull both ways."""
 
 _TRIES_WITH_EDGE = 20
 """How often the rest of a row is drawn anew before its one value at the edge has to go."""
@@ -68,7 +72,8 @@ def _one(session: Session, database: Database, drawing: Drawing, number: int) ->
     table = drawing.table
     draft = drawing.first(number)
     problem = ""
-    for attempt in range(_TRIES):
+    refusals: Counter[str] = Counter()
+    for attempt in range(_TRIES_IN_ALL):
         try:
             _number(session, table, draft)
             if session.insert(table, draft.row):
@@ -80,7 +85,8 @@ def _one(session: Session, database: Database, drawing: Drawing, number: int) ->
                 raise  # not from the server: the connection is gone
             blame = _blame(database, table, draft, error, attempt)
         problem = blame.said
-        if blame.in_vain and attempt >= _TRIES_IN_VAIN:
+        refusals[blame.said] += 1
+        if refusals[blame.said] == (_TRIES_IN_VAIN if blame.in_vain else _TRIES):
             break
         draft = drawing.again(draft, blame.rule, blame.columns)
     return problem

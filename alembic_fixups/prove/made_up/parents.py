@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from alembic_fixups.prove.made_up.kinship import Key, Kinship
 from alembic_fixups.prove.made_up.model import Database, ForeignKey
@@ -27,10 +28,6 @@ _ENOUGH = 5
 
 _OWN = 1000
 """As how many contradictions one counts that is about what the row itself names."""
-
-_SKEW = 3
-"""How much more children the first rows have: at 1 all have the same. Of twenty rows the first has a
-third, so that rows of several tables have it in common more often than not."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,7 @@ class Parents:
         self._rows: dict[str, Sequence[Known]] = {}
         self._facts: dict[tuple[str, int], Facts] = {}
         self._homes: dict[str, list[int]] = {}
+        self._heard: dict[str, dict[tuple[str, str, int], Facts]] = {}
         self._owned: dict[str, set[Key]] = {}
         self._found: dict[tuple[str, Key], dict[Key, int]] = {}
 
@@ -68,6 +66,7 @@ class Parents:
         """Takes the rows of a table in the place of those that were known."""
         self._rows[table] = rows
         self._homes.pop(table, None)
+        self._heard.pop(table, None)
         self._facts = {key: facts for key, facts in self._facts.items() if key[0] != table}
         self._found = {key: found for key, found in self._found.items() if key[0] != table}
 
@@ -80,14 +79,15 @@ class Parents:
         table: str,
         keys: Sequence[ForeignKey],
         *,
-        evenly: bool,
+        spread: float,
         settled: Choice = NOTHING,
     ) -> Choice | None:
         """Parents for a row of *table*, the deepest first, for the others follow from it.
 
         Args:
             keys: the foreign keys that are not NULL.
-            evenly: whether all rows are equally likely; else those at home have most children.
+            spread: how often any row is as likely as another, from 0 to 1; else those at home are
+                preferred, which have the same ancestors. So some rows of any two tables agree.
             settled: what is so beforehand.
 
         Returns:
@@ -101,7 +101,7 @@ class Parents:
         for _ in range(_TRIES if len(keys) > 1 else 1):
             choice: Choice | None = settled
             for key in ordered:
-                choice = choice and self._with(table, choice, key, evenly)
+                choice = choice and self._with(table, choice, key, spread)
             if choice and (best is None or choice.contradictions < best.contradictions):
                 best = choice
             found += choice is not None
@@ -121,13 +121,15 @@ class Parents:
         """The columns in no foreign key that rows have in common with their parents."""
         return self._kinship.shared[table]
 
-    def _with(self, table: str, choice: Choice, key: ForeignKey, evenly: bool) -> Choice | None:
+    def _with(self, table: str, choice: Choice, key: ForeignKey, spread: float) -> Choice | None:
         """The choice with a parent more, one that contradicts the others as little as can be."""
         rows = self._rows.get(key.target, ())
         best: Choice | None = None
         own = self._own(table)
         found = 0
-        for number in self._candidates(key.target, evenly):
+        settled = choice.facts.get(self._kinship.on(table, key.parent, key.columns))
+        follows = [settled] if isinstance(settled, int) and key.target == key.parent else []
+        for number in chain(follows, self._candidates(key.target, spread)):
             row = rows[number]
             pairs = [
                 (column, row[name]) for column, name in zip(key.columns, key.keys, strict=True)
@@ -143,7 +145,7 @@ class Parents:
                 continue
             # Two parents may well have different owners, if the row itself names none.
             contradictions = choice.contradictions + sum(
-                _OWN if one in own else self._is_strict(one) for one in against
+                _OWN if one in own else spread < 1 and self._is_strict(one) for one in against
             )
             found += 1
             if best is None or contradictions < best.contradictions:
@@ -167,13 +169,12 @@ class Parents:
             }
         return self._owned[table]
 
-    def _candidates(self, table: str, evenly: bool) -> Iterable[int]:
+    def _candidates(self, table: str, spread: float) -> Iterable[int]:
         """The numbers of rows, as they come into question."""
         count = len(self._rows.get(table, ()))
         if not count:
             return
-        # Half of all rows have the same ancestors, so that some of any two tables agree.
-        home = [] if evenly or self._chance.random() < 0.5 else self._home(table)
+        home = [] if self._chance.random() < spread else self._home(table)
         if home:
             yield home[int(len(home) * self._chance.random() ** 3)]
         start = self._chance.randrange(count)
@@ -198,6 +199,12 @@ class Parents:
 
     def _said(self, table: str, key: ForeignKey, number: int) -> Facts:
         """What follows for a row of *table* from its parent by a foreign key."""
+        known = self._heard.setdefault(key.target, {})
+        if (table, key.name, number) not in known:
+            known[table, key.name, number] = self._asked(table, key, number)
+        return known[table, key.name, number]
+
+    def _asked(self, table: str, key: ForeignKey, number: int) -> Facts:
         facts = {
             one if one[0] == "" else self._kinship.on(table, one[0], one[1:]): value
             for one, value in self._facts_of(key.target, number).items()

@@ -34,6 +34,7 @@ class Values:
         self._accepts = accepts
         self._enough = max(_ENOUGH, 3 * rows)
         self._edges: dict[str, list[str]] = {}
+        self._read: dict[tuple[str, str], bool] = {}
         self._domains: dict[int, list[str]] = {}
 
     def tried_edges(self, column: Column) -> list[str]:
@@ -96,7 +97,13 @@ class Values:
         if kind.kind == "r":
             ends = [self.suggested(kind.subtype, -1, found) for _ in range(2)]
             return nested.between(ends[0], ends[1]) if ends[0] and ends[1] else None
-        return literals.suggested(found, kind.name, modifier, self.chance)
+        made = literals.suggested(found, kind.name, modifier, self.chance)
+        if made is None or kind.name in scalars.TEXTS | scalars.NUMBERS:
+            return made
+        # The error for a text that the type does not read would not say in which column it is.
+        if (kind.sql, made) not in self._read:
+            self._read[kind.sql, made] = bool(self._accepts(kind.sql, [made]))
+        return made if self._read[kind.sql, made] else None
 
     def scalar(self, oid: int, modifier: int) -> tuple[str, int]:
         """The name and the modifier of the type that a domain is over, else its own."""

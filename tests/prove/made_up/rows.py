@@ -21,7 +21,8 @@ def complete(connection: Connection, rows: int = 20, seed: int = 1) -> None:
     """Fills all tables, and none has a problem."""
     outcomes = fill(connection, rows=rows, seed=seed)
     assert outcomes
-    assert [one for one in outcomes if one.problem or one.rows != rows] == []
+    wrong = [one for one in outcomes if one.problem or one.rows != rows]
+    assert not wrong, wrong
 
 
 def contents(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:

@@ -86,15 +86,16 @@ def test_circles(connection: Connection, case: str) -> None:
     assert connection.execute("SHOW session_replication_role").fetchone() == ("origin",)
 
 
-def test_a_circle_that_only_a_superuser_can_fill(connection: Connection, database_url: URL) -> None:
+def test_a_circle_that_only_a_superuser_can_fill(
+    connection: Connection, database_url: URL, owner: str
+) -> None:
     connection.execute(CIRCLES["neither"])
-    connection.execute("DROP ROLE IF EXISTS made_up_owner; CREATE ROLE made_up_owner")
     connection.execute("CREATE TABLE other (id serial PRIMARY KEY, a int REFERENCES a)")
     for table in ("a", "b", "c", "other"):
-        connection.execute(f"ALTER TABLE {table} OWNER TO made_up_owner")
-    with scratch.connect(database_url) as owner:
-        owner.execute("SET ROLE made_up_owner")
-        outcomes = filled(owner)
+        connection.execute(f"ALTER TABLE {table} OWNER TO {owner}")
+    with scratch.connect(database_url) as theirs:
+        theirs.execute(f"SET ROLE {owner}")
+        outcomes = filled(theirs)
     assert [outcomes[f"public.{name}"].rows for name in "abc"] == [0, 0, 0]
     assert all("superuser" in outcomes[f"public.{name}"].problem for name in "abc")
     assert outcomes["public.other"].rows == 20

@@ -35,6 +35,11 @@ def test_checks(connection: Connection) -> None:
             tags text[] CHECK (tags <@ ARRAY['red', 'green'] AND cardinality(tags) > 0),
             settings jsonb CHECK (jsonb_typeof(settings) = 'object' AND settings ? 'plan'),
             during tstzrange CHECK (NOT isempty(during) AND NOT lower_inf(during)),
+            far int NOT NULL CHECK (far BETWEEN 1000000 AND 1000100), double_far int NOT NULL,
+            CHECK (double_far = far * 2),
+            kind text NOT NULL CHECK (kind IN ('a', 'b')), CHECK ((kind = 'a') = (pin IS NOT NULL)),
+            digest text NOT NULL CHECK (length(digest) = 64),
+            url text CHECK (url ~* '^https?://[^/]+(/.*)?$'),
             port int NOT NULL,
             twice int GENERATED ALWAYS AS (port * 2) STORED,
             share numeric GENERATED ALWAYS AS (1000 / nullif(port - 80, 1)) STORED
@@ -43,7 +48,7 @@ def test_checks(connection: Connection) -> None:
         """
     )
     complete(connection)
-    assert revalidated(connection) == 15
+    assert revalidated(connection) == 21
     assert without_null_or_value(connection, "orders") == []
     assert number(connection, "SELECT count(DISTINCT status) FROM orders") == 3
     assert number(connection, "SELECT max(id) FROM orders") <= number(
