@@ -41,11 +41,7 @@ def _proven(proven: Proven, report: Report) -> Iterator[str]:
     )
     for verdict in proven.verdicts:
         yield from _verdict(verdict)
-    remarks = [
-        *wording.unfilled(proven.rows),
-        *(f"Besides what it does to the database: {note}" for note in proven.notes),
-    ]
-    if remarks:
+    if remarks := wording.remarks(proven):
         yield ""
         yield from (f"- {_text(remark)}" for remark in remarks)
     if proven.trace is not None:

@@ -16,6 +16,7 @@ from alembic_fixups.prove import data as dumps
 from alembic_fixups.prove import made_up
 from alembic_fixups.prove.bench import Bench
 from alembic_fixups.prove.data import Dump
+from alembic_fixups.prove.fitting import fitting
 from alembic_fixups.prove.job import Job
 from alembic_fixups.prove.laws import tried
 from alembic_fixups.prove.made_up import Filled
@@ -41,6 +42,7 @@ class Proven:
         message: the first line of what it says of itself.
         path: its file.
         rows: what was made up in tables that had no rows; nothing with rows from a dump.
+        fits: what the revision adds that these rows fit; others might stop it.
         verdicts: one for each law.
         trace: what its statements lock and touch; None where it does not run.
         notes: what it does besides.
@@ -50,6 +52,7 @@ class Proven:
     message: str
     path: Path
     rows: tuple[Filled, ...]
+    fits: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
     trace: Trace | None
     notes: tuple[str, ...]
@@ -108,7 +111,7 @@ class Session:
             ScratchError: no database can be made.
         """
         before = self._at_parents(script)
-        filled = self._fill(before)
+        filled, fits = self._fill(before, script.revision)
         bench = self._bench(before)
         message = (script.doc or "").partition("\n")[0]
         with tried(bench, script.revision, self._wanted.laws, before) as found:
@@ -118,7 +121,14 @@ class Session:
                 trace, notes = self._trace(bench, script.revision, before)
                 self._go_on_with(found.after)
         return Proven(
-            script.revision, message, Path(script.path), filled, found.verdicts, trace, notes
+            script.revision,
+            message,
+            Path(script.path),
+            filled,
+            fits,
+            found.verdicts,
+            trace,
+            notes,
         )
 
     def _at_parents(self, script: Script) -> URL:
@@ -170,15 +180,22 @@ class Session:
         with scratch.connect(url) as connection:
             return revisions(connection, version_tables(connection)[0])
 
-    def _fill(self, url: URL) -> tuple[Filled, ...]:
-        if self._dump is not None:
-            return ()
+    def _fill(self, url: URL, revision: str) -> tuple[tuple[Filled, ...], tuple[str, ...]]:
+        """Makes rows up; gives which, and what the revision adds that they fit."""
+        if self._dump is not None or not self._wanted.rows:
+            return (), ()
         self._trying("rows", 1)
-        with scratch.connect(url) as connection:
-            filled = made_up.fill(connection, rows=self._wanted.rows, seed=self._wanted.seed)
-            connection.execute("ANALYZE")
+        with ExitStack() as stack:
+            after = stack.enter_context(scratch.database(self._server, template=url.database))
+            database = after.render_as_string(hide_password=False)
+            fits: tuple[str, ...] = ()
+            if not self._runner.do(Job(revision, True, database)).error:
+                fits = stack.enter_context(fitting(url, after))
+            with scratch.connect(url) as connection:
+                filled = made_up.fill(connection, rows=self._wanted.rows, seed=self._wanted.seed)
+                connection.execute("ANALYZE")
         self._trying("rows", 0)
-        return tuple(filled)
+        return tuple(filled), fits
 
     def _bench(self, url: URL) -> Bench:
         with scratch.connect(url) as connection:

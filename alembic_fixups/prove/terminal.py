@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from alembic_fixups.prove import wording
@@ -19,7 +20,7 @@ _LINES = 40
 """Lines of a diff that are shown; all are in the JSON."""
 
 _STYLES = {"held": "green", "broken": "bold red", "not tried": "yellow"}
-_SIGNS = {"held": "held", "broken": "BROKEN", "not tried": "not tried"}
+_SIGNS = {"held": "held", "broken": "BROKEN"}
 _DIFF = {"+": "green", "-": "red", "@": "cyan"}
 _BLOCKING = {"reads and writes": "bold red", "writes and row locks": "red", "writes": "red"}
 
@@ -32,14 +33,17 @@ def print_proven(console: Console, proven: Proven, report: Report) -> None:
     rows = f"rows of {report.data}" if report.data else wording.filled(proven.rows)
     about = [shown(proven.path), f"PostgreSQL {report.postgres}", rows]
     console.print(Text(", ".join(filter(None, about)), style="dim"))
-    for problem in wording.unfilled(proven.rows):
-        console.print(Text(f"  {problem}", style="yellow"))
+    for remark in wording.remarks(proven):
+        console.print(Text(f"  {remark}", style="yellow"))
     console.print()
     width = max(len(verdict.law) for verdict in proven.verdicts)
     for verdict in proven.verdicts:
-        _print_verdict(console, verdict, width)
-    for note in proven.notes:
-        console.print(Text(f"  Besides what it does to the database: {note}", style="yellow"))
+        if verdict.outcome != "not tried":
+            _print_verdict(console, verdict, width)
+    not_tried = [verdict for verdict in proven.verdicts if verdict.outcome == "not tried"]
+    for reason, verdicts in groupby(not_tried, key=lambda verdict: verdict.reason):
+        laws = ", ".join(verdict.law for verdict in verdicts)
+        console.print(Text(f"  not tried {laws}: {reason}", style=_STYLES["not tried"]))
     if proven.trace is not None:
         _print_trace(console, proven.trace)
     if proven.revision in report.linted:

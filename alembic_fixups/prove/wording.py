@@ -7,10 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from alembic_fixups.prove.made_up import Filled
+from alembic_fixups.prove.session import Proven
 from alembic_fixups.prove.trace import QUERIES, Effect, Lock, Statement, Trace, blocks
 
 _TEXT = 90
 """Characters of a statement that are shown."""
+
+
+_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,13 @@ def filled(tables: Sequence[Filled]) -> str:
     return f"{counted(rows, 'row')} made up in {counted(len(tables), 'table')}" if tables else ""
 
 
-def unfilled(tables: Sequence[Filled]) -> list[str]:
-    """Which tables have fewer rows than they ought to, and why."""
-    return [f"{one.table}: {one.problem}" for one in tables if one.problem]
+def remarks(proven: Proven) -> list[str]:
+    """What is worth knowing of its rows, and of what it does besides."""
+    found = [f"{one.table}: {one.problem}" for one in proven.rows if one.problem]
+    if proven.fits:
+        shown = [*proven.fits[:_LISTED]]
+        if len(proven.fits) > _LISTED:
+            shown.append(f"and {len(proven.fits) - _LISTED} more (--json)")
+        found.append(f"The rows fit what it adds; others may stop it: {', '.join(shown)}")
+    found += [f"Besides what it does to the database: {note}" for note in proven.notes]
+    return found

@@ -181,6 +181,38 @@ def test_rows_stop_a_revision_that_did_not_think_of_them(
     assert outcomes(empty) == {"runs": "held"}
 
 
+def test_rows_fit_what_a_revision_adds(server: scratch.Server, tmp_path: Path) -> None:
+    adds = (
+        """
+        op.execute('''
+            ALTER TABLE owner ADD CONSTRAINT one_name UNIQUE (name);
+            ALTER TABLE item ADD CONSTRAINT few CHECK (label IN ('a', 'b')) NOT VALID,
+                ALTER label SET NOT NULL;
+            CREATE UNIQUE INDEX ON item (price, owner_id) WHERE price > 1;
+            ALTER TABLE item VALIDATE CONSTRAINT few;
+            ALTER TABLE item ADD also text REFERENCES owner (name)
+        ''')
+        """,
+        """
+        op.execute('''
+            ALTER TABLE item DROP also, DROP CONSTRAINT few, ALTER label DROP NOT NULL;
+            DROP INDEX item_price_owner_id_idx;
+            ALTER TABLE owner DROP CONSTRAINT one_name
+        ''')
+        """,
+    )
+    project = written(tmp_path / "project", {"start": (ITEMS, ""), "adds": adds})
+    [proven] = prove(project, server, laws=("downgrade",))
+    assert outcomes(proven) == {"runs": "held", "downgrade": "held"}, proven.verdicts
+    assert set(proven.fits) == {
+        "NOT NULL on label of public.item",
+        "the constraint few of public.item",
+        "the constraint one_name of public.owner",
+        "the index item_price_owner_id_idx of public.item",
+    }
+    assert all(one.rows == 20 for one in proven.rows)
+
+
 def test_what_differs_from_run_to_run_is_not_compared(
     server: scratch.Server, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from alembic_fixups.prove.made_up.model import Column, Database, ForeignKey, Rule, Table, Type
+from alembic_fixups.prove.made_up.unwritten import with_unwritten
 from alembic_fixups.squash.version_table import version_tables
 
 _FOLDER = Path(__file__).parent
@@ -44,7 +45,7 @@ def read(connection: psycopg.Connection[Any]) -> Database:
         ),
         key=lambda table: (table.schema, table.name),
     )
-    return Database({table.sql: table for table in whole}, types)
+    return Database({table.sql: table for table in with_unwritten(whole)}, types)
 
 
 def _query(connection: psycopg.Connection[Any], name: str) -> list[tuple[Any, ...]]:

@@ -166,3 +166,24 @@ def test_a_tenant_that_no_foreign_key_names(connection: Connection) -> None:
         assert number(connection, query + "x.tenant_id = p.tenant_id") > 10
     assert number(connection, "SELECT count(DISTINCT tenant_id) FROM tasks") > 1
     assert without_null_or_value(connection, "comments") == []
+
+
+def test_a_foreign_key_that_was_forgotten(connection: Connection) -> None:
+    connection.execute(
+        """
+        CREATE TABLE clients (id serial PRIMARY KEY);
+        CREATE TABLE engagements (id serial PRIMARY KEY, client_id int NOT NULL REFERENCES clients);
+        CREATE TABLE assets (id serial PRIMARY KEY, client_id int NOT NULL REFERENCES clients,
+                             engagement_id int NOT NULL REFERENCES engagements);
+        CREATE TABLE usage (id serial PRIMARY KEY, client_id int NOT NULL REFERENCES clients,
+                            engagement_id int);
+        CREATE TABLE named_alike (engagement_id int PRIMARY KEY, client_id text);
+        """
+    )
+    complete(connection)
+    query = "SELECT count(*) FROM usage x LEFT JOIN engagements p ON p.id = x.engagement_id"
+    assert number(connection, f"{query} WHERE x.client_id = p.client_id") > 10
+    wrong = (
+        f"{query} WHERE x.engagement_id IS NOT NULL AND p.client_id IS DISTINCT FROM x.client_id"
+    )
+    assert number(connection, f"{query} WHERE {wrong}") == 0

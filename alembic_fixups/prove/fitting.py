@@ -1,0 +1,98 @@
+"""Rows that fit what a revision adds.
+
+A revision that adds a CHECK or a key stops, and rightly, where rows contradict it; whether they do
+is a question to the data. So rows are made up under the constraints of both ends, as far as the
+tables and columns are there before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL
+
+from alembic_fixups import scratch
+
+_QUERY = Path(__file__).with_name("fitting.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Something that a table refuses rows for.
+
+    Attributes:
+        kind: constraint, index, or column: one that is NOT NULL.
+        schema, table: the table.
+        definition: what tells it from another.
+        name: its own.
+    """
+
+    kind: str
+    schema: str
+    table: str
+    definition: str
+    name: str
+
+    def __str__(self) -> str:
+        what = "NOT NULL on" if self.kind == "column" else f"the {self.kind}"
+        return f"{what} {self.name} of {self.schema}.{self.table}"
+
+
+@contextmanager
+def fitting(before: URL, after: URL) -> Iterator[tuple[str, ...]]:
+    """Has a database refuse what another one would, for a ``with`` block.
+
+    Args:
+        before: the database that is to be filled.
+        after: the same after an upgrade.
+
+    Returns:
+        What it refuses besides.
+    """
+    with scratch.connect(after) as connection:
+        wanted = _rules(connection)
+    with scratch.connect(before) as connection:
+        present = {(rule.schema, rule.table, rule.definition) for rule in _rules(connection)}
+        added = [
+            (rule, removal)
+            for rule in wanted
+            if (rule.schema, rule.table, rule.definition) not in present
+            and (removal := _added(connection, rule)) is not None
+        ]
+    try:
+        yield tuple(str(rule) for rule, _ in added)
+    finally:
+        with scratch.connect(before) as connection:
+            for _, removal in reversed(added):
+                connection.execute(removal)
+
+
+def _rules(connection: psycopg.Connection[Any]) -> list[Rule]:
+    connection.execute("SET search_path = ''")  # so that every name has its schema
+    return [Rule(*row[:5]) for row in connection.execute(_QUERY.encode())]
+
+
+def _added(connection: psycopg.Connection[Any], rule: Rule) -> sql.Composable | None:
+    """Adds it; gives what takes it away again, None where it cannot be added."""
+    table, name = sql.Identifier(rule.schema, rule.table), sql.Identifier(rule.name)
+    if rule.kind == "constraint":
+        definition = sql.SQL(rule.definition)
+        add = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(table, name, definition)
+        removal = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table, name)
+    elif rule.kind == "index":
+        add = sql.Composed([sql.SQL(rule.definition)])
+        removal = sql.SQL("DROP INDEX {}").format(sql.Identifier(rule.schema, rule.name))
+    else:
+        add = sql.SQL("ALTER TABLE {} ALTER {} SET NOT NULL").format(table, name)
+        removal = sql.SQL("ALTER TABLE {} ALTER {} DROP NOT NULL").format(table, name)
+    try:
+        connection.execute(add)
+    except psycopg.Error:  # a table or a column that is not there yet, or rows that refuse it
+        return None
+    return removal
