@@ -78,7 +78,7 @@ def _rules(connection: psycopg.Connection[Any]) -> list[Rule]:
     return [Rule(*row[:5]) for row in connection.execute(_QUERY.encode())]
 
 
-def _added(connection: psycopg.Connection[Any], rule: Rule) -> sql.Composable | None:
+def _added(connection: psycopg.Connection[Any], rule: Rule) -> sql.Composed | None:
     """Adds it; gives what takes it away again, None where it cannot be added."""
     table, name = sql.Identifier(rule.schema, rule.table), sql.Identifier(rule.name)
     if rule.kind == "constraint":

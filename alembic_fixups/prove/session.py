@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from alembic.script import Script
+from psycopg import sql
 from sqlalchemy import URL
 
 from alembic_fixups import scratch
@@ -24,7 +25,7 @@ from alembic_fixups.prove.runner import Runner, runner
 from alembic_fixups.prove.trace import Trace, install
 from alembic_fixups.prove.verdict import Verdict
 from alembic_fixups.settings import Prove, shown
-from alembic_fixups.squash import replay
+from alembic_fixups.squash import replay, surroundings
 from alembic_fixups.squash.servers import Site
 from alembic_fixups.squash.version_table import revisions, version_tables
 
@@ -111,8 +112,8 @@ class Session:
             ScratchError: no database can be made.
         """
         before = self._at_parents(script)
-        filled, fits = self._fill(before, script.revision)
         bench = self._bench(before)
+        filled, fits = self._fill(bench, before, script.revision)
         message = (script.doc or "").partition("\n")[0]
         with tried(bench, script.revision, self._wanted.laws, before) as found:
             trace: Trace | None = None
@@ -180,16 +181,17 @@ class Session:
         with scratch.connect(url) as connection:
             return revisions(connection, version_tables(connection)[0])
 
-    def _fill(self, url: URL, revision: str) -> tuple[tuple[Filled, ...], tuple[str, ...]]:
+    def _fill(
+        self, bench: Bench, url: URL, revision: str
+    ) -> tuple[tuple[Filled, ...], tuple[str, ...]]:
         """Makes rows up; gives which, and what the revision adds that they fit."""
         if self._dump is not None or not self._wanted.rows:
             return (), ()
         self._trying("rows", 1)
         with ExitStack() as stack:
-            after = stack.enter_context(scratch.database(self._server, template=url.database))
-            database = after.render_as_string(hide_password=False)
+            after = stack.enter_context(_without_new_roles(bench, bench.copy(url)))
             fits: tuple[str, ...] = ()
-            if not self._runner.do(Job(revision, True, database)).error:
+            if not bench.run(after, revision, upgrade=True).error:
                 fits = stack.enter_context(fitting(url, after))
             with scratch.connect(url) as connection:
                 filled = made_up.fill(connection, rows=self._wanted.rows, seed=self._wanted.seed)
@@ -222,6 +224,17 @@ class Session:
             self.close()
             self._database = stack.pop_all()
         self._at = at
+
+
+@contextmanager
+def _without_new_roles(bench: Bench, database: AbstractContextManager[URL]) -> Iterator[URL]:
+    """The database for a ``with`` block; with it go the roles that were made meanwhile."""
+    with scratch.connect(bench.server.url) as connection:
+        before = surroundings.roles(connection)
+        with database as url:
+            yield url
+        for role in sorted(set(surroundings.roles(connection)) - set(before)):
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
 @contextmanager
