@@ -37,7 +37,9 @@ def all_cases() -> list[Case]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
-        metafunc.parametrize("case", all_cases(), ids=lambda case: case.name)
+        marker = metafunc.definition.get_closest_marker("cases")
+        cases = [case for case in all_cases() if marker is None or case.name in marker.args]
+        metafunc.parametrize("case", cases, ids=lambda case: case.name)
 
 
 @dataclass
@@ -102,8 +104,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long is for CI: most runs that are stopped at each of their statements.
 
     A case that need not be tried everywhere has its turn on 16 and on the newest version alone, and
-    there without what hardly depends on it. ``make test`` has every law for the basic cases, on 16;
-    for the others, and for the basic ones on 15 and 18, those alone that find most.
+    there without what hardly depends on it. ``make test`` has every law for the basic cases, on 16
+    (but law 5 for one alone); for the others, and for the basic ones on 15 and 18, those alone that
+    find most.
     """
     cases = {case.name: case for case in all_cases()}
     first_with = {case.models: name for name, case in reversed(cases.items())}
@@ -123,6 +126,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="hardly depends on the version"))
         if not is_basic and law not in _ALWAYS:
             item.add_marker(pytest.mark.slow)
+        if law in _RESTART and case.name != "tenant_keys-basic":
+            item.add_marker(pytest.mark.slow)
         if law == _LAW_2:
             if first_with[case.models] != case.name:
                 item.add_marker(pytest.mark.skip(reason="another case has the same models"))
@@ -130,6 +135,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.slow)
 
 
+_RESTART = {
+    "test_law_5_a_run_that_was_stopped_can_be_run_again",
+    "test_law_5_what_was_half_done_is_done_over",
+}
 _LAW_2 = "test_law_2_source_and_memory_agree"
 _ALWAYS = {
     "test_law_1_the_rewrite_is_idempotent",

@@ -110,12 +110,11 @@ def test_the_owner_of_the_tables_may_do_it_all(case: Case, project: Project, own
 
 
 @pytest.mark.postgres(16)
+@pytest.mark.cases(*NEEDS_CREATE)
 def test_which_privilege_is_missing(
     case: Case, project: Project, owner: str, server: scratch.Server
 ) -> None:
     """CREATE on a schema, which PostgreSQL's own message does not name."""
-    if case.name not in NEEDS_CREATE:
-        pytest.skip("makes nothing in a schema, or is like another")
     project.autogenerate(**OPTIONS)
     with scratch.connect(project.url) as connection:
         connection.execute(TAKE.format(role=owner).encode())
