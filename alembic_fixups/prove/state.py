@@ -136,12 +136,14 @@ def _in_one_order(state: State) -> State:
     """The state with the columns of each table sorted: a column that comes again comes last."""
     return replace(
         state,
-        schema=_sorted_columns(state.schema),
+        schema=sorted_columns(state.schema),
         tables={name: _sorted_values(table) for name, table in state.tables.items()},
     )
 
 
-def _sorted_columns(schema: str) -> str:
+def sorted_columns(schema: str) -> str:
+    """What ``pg_dump`` says, with the columns of each table in the order of their names."""
+
     def table(found: re.Match[str]) -> str:
         # A column's definition may have several lines: those inside parentheses.
         parts = re.split(r",\n(?=    \S)", found[2])

@@ -78,6 +78,8 @@ def test_models_match(alembic_fixups_project: Project, alembic_fixups_database: 
     url = alembic_fixups_database
     replay.upgrade(alembic_fixups_project, url, "heads")
     source = replay.autogenerate(alembic_fixups_project, url)
+    if not source:
+        pytest.skip("env.py has no target_metadata")
     code = [line for line in source.splitlines() if not line.lstrip().startswith("#")]
     if any(line.strip() not in ("", "pass") for line in code):
         pytest.fail(f"After all revisions autogenerate would still write:\n{source}", pytrace=False)

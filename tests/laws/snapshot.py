@@ -8,6 +8,7 @@ import subprocess
 
 from sqlalchemy import URL
 
+from alembic_fixups.prove.state import sorted_columns
 from alembic_fixups.scratch import Server, connect
 
 
@@ -42,21 +43,7 @@ def in_any_order(server: Server, url: URL) -> tuple[str, list[str]]:
             for (row,) in connection.execute(f"SELECT to_jsonb(t)::text FROM {table} AS t")
         ]
     positions = [row for row in rows(server, url) if row.startswith("SELECT")]
-    return _sorted_columns(schema(server, url)), sorted([*found, *positions])
-
-
-def _sorted_columns(dump: str) -> str:
-    def table(found: re.Match[str]) -> str:
-        # A column's definition may have several lines: those inside parentheses.
-        parts = re.split(r",\n(?=    \S)", found[2])
-        return found[1] + ",\n".join(sorted(parts)) + found[3]
-
-    dump = re.sub(r"(CREATE TABLE [^\n]* \(\n)(.*?)(\n\)[^\n]*;\n)", table, dump, flags=re.DOTALL)
-    return re.sub(
-        r"(CREATE STATISTICS \S+ ON )(.*)( FROM)",
-        lambda found: found[1] + ", ".join(sorted(found[2].split(", "))) + found[3],
-        dump,
-    )
+    return sorted_columns(schema(server, url)), sorted([*found, *positions])
 
 
 def _dump(server: Server, url: URL, *options: str) -> str:
