@@ -150,7 +150,10 @@ class Target:
         # A foreign key to a table of another MetaData holds that table's Column; the copy would
         # hold its name, which means nothing here.
         elsewhere = [item for item in table.foreign_key_constraints if _leads_elsewhere(item)]
+        # With names of schemas there, remove() goes through all tables for those that are left.
+        schemas, metadata._schemas = metadata._schemas, set()
         metadata.remove(table)
+        metadata._schemas = schemas
         with warnings.catch_warnings(), _linked_to_names(table):
             warnings.simplefilter("ignore", SAWarning)
             copy = table.to_metadata(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError
@@ -128,17 +129,21 @@ def _by_name(known: Callable[..., bool], run: Run) -> Callable[..., bool]:
     Others it knows without a schema where the search_path shows them.
     """
 
+    @cache  # it is asked for every column
+    def schemas_of(schema: str, table: str, by_path: bool) -> list[str | None]:
+        names: set[str | None] = {schema}
+        key = run.target.find(schema, table)
+        if key is not None:
+            names.add(run.target.original(run.target.table(key)).schema)
+        elif by_path:
+            names = {None}
+        return sorted(names, key=str)
+
     def filtered(name: str | None, type_: str, parent_names: dict[str, str | None]) -> bool:
         table = name if type_ == "table" else parent_names.get("table_name")
         schema = parent_names.get("schema_name")
         if table is None or schema is None:
             return bool(known(name, type_, parent_names))
-        names: set[str | None] = {schema}
-        key = run.target.find(schema, table)
-        if key is not None:
-            names.add(run.target.original(run.target.table(key)).schema)
-        elif schema in run.by_path:
-            names = {None}
         return any(
             known(
                 name,
@@ -149,7 +154,7 @@ def _by_name(known: Callable[..., bool], run: Run) -> Callable[..., bool]:
                     "schema_qualified_table_name": table if one is None else f"{one}.{table}",
                 },
             )
-            for one in sorted(names, key=str)
+            for one in schemas_of(schema, table, schema in run.by_path)
         )
 
     return filtered

@@ -45,12 +45,14 @@ class Result:
         seconds: how long the migration took.
         longest: the longest transaction of a client meanwhile, in seconds.
         transactions: how many there were in a second.
+        failed: how many of them PostgreSQL cancelled, to end a deadlock.
     """
 
     way: str
     seconds: float
     longest: float
     transactions: float
+    failed: int
 
 
 def measure(
@@ -77,20 +79,24 @@ def measure(
         microseconds / 1e6
         for microseconds, at in _transactions(folder)
         # The one that waited ends after the migration has let go.
-        if at >= begin and at - microseconds / 1e6 <= end
+        if microseconds is not None and at >= begin and at - microseconds / 1e6 <= end
     ]
-    return Result(way, end - begin, max(waits), len(waits) / (end - begin))
+    failed = sum(microseconds is None for microseconds, _ in _transactions(folder))
+    return Result(way, end - begin, max(waits), len(waits) / (end - begin), failed)
 
 
 def show(results: Iterable[Result], console: Console) -> None:
     """Prints a table."""
-    table = Table("way", "migration, s", "longest wait of a writer, s", "transactions a second")
+    table = Table(
+        "way", "migration, s", "longest wait of a writer, s", "transactions a second", "failed"
+    )
     for result in results:
         table.add_row(
             result.way,
             f"{result.seconds:.1f}",
             f"{result.longest:.3f}",
             f"{result.transactions:.0f}",
+            str(result.failed),
         )
     console.print(table)
 
@@ -123,11 +129,16 @@ def _running(url: URL, load: Load, folder: Path) -> Iterator[None]:
             running.wait()
 
 
-def _transactions(folder: Path) -> Iterator[tuple[int, float]]:
-    """How long each took, in microseconds, and when it ended (pgbench, Per-Transaction Logging)."""
+def _transactions(folder: Path) -> Iterator[tuple[int | None, float]]:
+    """How long each took, in microseconds, and when it ended (pgbench, Per-Transaction Logging).
+
+    None for one that failed.
+    """
     for path in folder.glob("log.*"):
         for line in path.read_text().splitlines():
             fields = line.split()
-            if len(fields) >= 7:
+            if fields[2:3] == ["failed"]:
+                yield None, int(fields[4]) + int(fields[5]) / 1e6
+            elif len(fields) >= 7:
                 # With --rate the time counts from when it was due; the lag behind that is field 7.
                 yield int(fields[2]) - int(fields[6]), int(fields[4]) + int(fields[5]) / 1e6

@@ -71,7 +71,7 @@ SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, t.typname,
           WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum
           LIMIT 1
        ) END,
-       coalesce(starts_with(col_description(a.attrelid, a.attnum), '{SUCCESSOR_MARK}'), false)
+       coalesce(starts_with(d.description, '{SUCCESSOR_MARK}'), false)
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -83,6 +83,9 @@ SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, t.typname,
   LEFT JOIN pg_catalog.pg_namespace y ON y.oid = e.typnamespace
   LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation
   LEFT JOIN pg_catalog.pg_namespace l ON l.oid = o.collnamespace
+  LEFT JOIN pg_catalog.pg_description d
+    ON d.classoid = 'pg_catalog.pg_class'::regclass AND d.objoid = a.attrelid
+   AND d.objsubid = a.attnum
  WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {_OURS}
  ORDER BY a.attrelid, a.attnum
 """
@@ -91,10 +94,12 @@ _CONSTRAINTS = f"""
 SELECT k.conrelid, k.conname, k.contype::text, k.conkey::int[], k.confrelid, k.confkey::int[],
        k.confdeltype::text, k.confupdtype::text, {{set_columns}}, k.condeferrable, k.condeferred,
        k.confmatchtype::text, k.convalidated, {{enforced}}, k.conindid, k.conparentid <> 0,
-       pg_catalog.obj_description(k.oid, 'pg_constraint'), k.oid, k.connoinherit, k.coninhcount > 0,
+       d.description, k.oid, k.connoinherit, k.coninhcount > 0,
        pg_get_expr(k.conbin, k.conrelid)
   FROM pg_catalog.pg_constraint k
   JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
+  LEFT JOIN pg_catalog.pg_description d
+    ON d.classoid = 'pg_catalog.pg_constraint'::regclass AND d.objoid = k.oid
  WHERE k.conrelid <> 0 AND {_OURS}
  ORDER BY k.conrelid, k.conname
 """

@@ -73,6 +73,11 @@ def retyped(expression: str, names: Mapping[Name, bool], to: str = "text") -> st
     return "".join(result)
 
 
+def may_cast(expression: str) -> bool:
+    """Whether there can be a cast in an expression at all, as `retyped` has it."""
+    return "::" in expression or r"\:\:" in expression or "cast" in expression.lower()
+
+
 def _end_of_comment(expression: str, start: int) -> int:
     """Where the comment that begins at *start* ends; comments can hold comments."""
     depth = 0

@@ -16,10 +16,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from alembic_fixups.fixups.check_constraints.inheritance import ChildCheck, child_checks
+from alembic_fixups.fixups.check_constraints.sharing import columns_named, meanings
 from alembic_fixups.inspection import in_transaction
 from alembic_fixups.rendering.templates import environment
 
-_FUNCTION = "check_constraints/meanings.sql.j2"
+_FUNCTIONS = ("check_constraints/written.sql.j2", "check_constraints/meanings.sql.j2")
 
 _MISSING = {"42883", "42704", "42P01", "3F000"}
 """SQLSTATEs of what is not there: a function, a type, a table, a schema."""
@@ -73,22 +74,42 @@ class Reader:
         self._connection = connection
 
     def meanings(self, asked: Sequence[tuple[Twin, Sequence[str]]]) -> list[list[Meaning]]:
-        """What each expression means on its twin, with one statement for all of them."""
-        if not asked:
-            return []
+        """What each expression means on its twin, with few statements for all of them."""
+        found = [[Meaning(expression) for expression in each] for _, each in asked]
+        questions = {
+            (place, number): (columns, expression)
+            for place, (twin, expressions) in enumerate(asked)
+            for number, expression in enumerate(expressions)
+            if twin.name is not None
+            and (columns := columns_named(twin.columns, expression)) is not None
+        }
+        shared = meanings(self._connection, questions.values()) if questions else {}
+        for (place, number), question in questions.items():
+            if question in shared:
+                found[place][number] = Meaning(question[1], *shared[question])
+        self._try_each(asked, found)
+        return found
+
+    def _try_each(
+        self, asked: Sequence[tuple[Twin, Sequence[str]]], found: list[list[Meaning]]
+    ) -> None:
+        """Fills in the meanings that are still open, on a twin for each table and domain."""
         twins = [
             {
+                "place": place,
                 "domain" if twin.name is None else "table": twin.oid,
                 "base": twin.base,
                 "name": twin.name,
                 "columns": [list(column) for column in twin.columns],
-                "expressions": list(expressions),
+                "expressions": {
+                    number: one.source for number, one in enumerate(each) if one.fixed is None
+                },
             }
-            for twin, expressions in asked
+            for place, ((twin, _), each) in enumerate(zip(asked, found, strict=True))
+            if any(one.fixed is None for one in each)
         ]
-        found: list[list[Meaning]] = [
-            [Meaning(expression) for expression in expressions] for _, expressions in asked
-        ]
+        if not twins:
+            return
         statement = text("SELECT * FROM pg_temp.alembic_fixups_meanings(CAST(:twins AS jsonb))")
         rows = self._connection.execute(statement, {"twins": json.dumps(twins)})
         for place, number, origin, fixed, problem, code in rows:
@@ -100,7 +121,6 @@ class Reader:
             else:
                 source, first = json.loads(origin)
                 found[place][number] = Meaning(source, first, fixed)
-        return found
 
     def qualified(self, oids: Iterable[int]) -> dict[int, str]:
         """The expressions of constraints, every name in them with its schema."""
@@ -137,7 +157,8 @@ def reading(connection: Connection) -> Iterator[Reader]:
     """
     with _undone(connection):
         try:
-            connection.exec_driver_sql(environment(None).get_template(_FUNCTION).render())
+            for function in _FUNCTIONS:
+                connection.exec_driver_sql(environment(None).get_template(function).render())
             connection.exec_driver_sql("SET LOCAL quote_all_identifiers = off")
         except DBAPIError as error:
             raise Unreadable(str(error.orig).splitlines()[0]) from error

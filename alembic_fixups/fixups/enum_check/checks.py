@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, Table
@@ -58,22 +58,29 @@ def bound_check(table: Table, column: str) -> CheckConstraint | None:
     return None
 
 
-def written_check(column: Column[Any], dimensions: int) -> CheckConstraint | None:
+def held_names(table: Table) -> dict[str | None, Any]:
+    """The constraints of a table by their names in the database."""
+    return {final_name(one): one for one in _constraints(table)}
+
+
+def written_check(
+    column: Column[Any], dimensions: int, held: Mapping[str | None, Any] | None = None
+) -> CheckConstraint | None:
     """The CHECK that the models write for a column whose enum cannot carry one.
 
     It has the name that the fixup would give it, and lists values as `condition_of` does; which
-    ones makes no difference.
+    ones makes no difference. Whoever asks for many columns of a table gives its `held_names`.
     """
-    shape = _shape(column, dimensions)
-    held = {final_name(one): one for one in _constraints(column.table)}
-    for candidate in _names(CheckConstraint("true"), column.table, column):
+    if held is None:
+        held = held_names(column.table)
+    for candidate in _names(None, column.table, column):
         found = held.get(candidate)
         if found is None:
             return None
         if (
             isinstance(found, CheckConstraint)
             and not found._type_bound
-            and shape.fullmatch(expression_sql(found.sqltext))
+            and _shape(column, dimensions).fullmatch(expression_sql(found.sqltext))
         ):
             return found
     return None
@@ -98,15 +105,16 @@ def _shape(column: Column[Any], dimensions: int) -> re.Pattern[str]:
 
 def check_name(check: CheckConstraint, table: Table, column: Column[Any]) -> str:
     """The name by the convention of the models, or after table and column, that is still free."""
-    held = {final_name(one) for one in _constraints(table)}
+    held = held_names(table)
     return next(name for name in _names(check, table, column) if name not in held)
 
 
-def _names(check: CheckConstraint, table: Table, column: Column[Any]) -> Iterator[str]:
+def _names(check: CheckConstraint | None, table: Table, column: Column[Any]) -> Iterator[str]:
     convention = table.metadata.naming_convention.get("ck")
     if convention is None:
         wanted = f"ck_{table.name}_{column.name}"
     else:
+        check = check if check is not None else CheckConstraint("true")
         check.name = column.name if "constraint_name" in str(convention) else None
         check._columns.add(column)  # for %(column_0_name)s; text() shows it none
         named = _constraint_name_for_table(check, table)  # type: ignore[no-untyped-call]

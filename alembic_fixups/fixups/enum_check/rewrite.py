@@ -34,6 +34,7 @@ from alembic_fixups.fixups.enum_check.checks import (
     check_name,
     condition_of,
     final_name,
+    held_names,
     values_in,
     written_check,
 )
@@ -47,7 +48,7 @@ from alembic_fixups.fixups.enum_check.inference import (
 from alembic_fixups.fixups.enum_check.settings import NAME, EnumCheckSettings, covers
 from alembic_fixups.rendering import quoting
 from alembic_fixups.report import Refused
-from alembic_fixups.retyping.casts import expressions, retyped, sql_of
+from alembic_fixups.retyping.casts import expressions, may_cast, retyped, sql_of
 from alembic_fixups.stock.constraints import DIALECT, expression_sql
 from alembic_fixups.target import TableKey, Target
 
@@ -256,13 +257,14 @@ class _Rewrite:
     def _listed(self) -> Iterator[EnumColumn]:
         """The columns of no enum that have the CHECK of one; they stay as they are."""
         for key, table in self._target.tables.items():
+            held = held_names(table)
             for column in table.c:
                 type_: Any = column.type
                 dimensions = (type_.dimensions or 1) if isinstance(type_, ARRAY) else 0
                 type_ = getattr(type_, "item_type", type_)
                 if not isinstance(type_, String) or (key, column.key) in self._found:
                     continue
-                check = written_check(column, dimensions)
+                check = written_check(column, dimensions, held)
                 if check is None or not self._matches(table, column, []):
                     continue
                 yield EnumColumn(
@@ -279,8 +281,7 @@ class _Rewrite:
     def _editable(self, place: Place) -> Column[Any]:
         """The column in a table of the target's own; a default that is a member is its label."""
         column = self._target.editable(place[0]).c[place[1]]
-        default = getattr(column.server_default, "arg", None)
-        if isinstance(default, enum.Enum):
+        if isinstance(default := getattr(column.server_default, "arg", None), enum.Enum):
             enum_ = self._found[place].enum
             label = enum_._db_value_for_elem(default)  # type: ignore[no-untyped-call]
             column.server_default = DefaultClause(label)
@@ -327,15 +328,14 @@ class _Rewrite:
         """Turns the casts in a table's expressions into casts to the plain type."""
         if any(self._changed(key, *found[:2]) for found in expressions(self._target.table(key))):
             for expression, column_key, put in list(expressions(self._target.editable(key))):
-                changed = self._changed(key, expression, column_key)
-                if changed is not None:
+                if (changed := self._changed(key, expression, column_key)) is not None:
                     self._casts.add(changed)
                     put(text(changed.new))
 
     def _changed(self, key: TableKey, expression: Any, column: str | None) -> Cast | None:
         """The expression with other casts, None where it has none to a type that goes."""
         sql = sql_of(expression)
-        if sql is None:
+        if sql is None or not may_cast(sql):
             return None
         names = {
             name: self._bare[name]

@@ -85,6 +85,8 @@ def hint(target: Target) -> str:
 
 
 def _kept(target: Target, settings: RedundantIndexSettings) -> frozenset[tuple[TableKey, str]]:
+    if not settings.keep:
+        return frozenset()
     places = {name: place for place in _columns(target) for name in _names(target, *place)}
     for number, name in enumerate(settings.keep):
         if name not in places:

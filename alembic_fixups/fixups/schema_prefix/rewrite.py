@@ -129,8 +129,9 @@ def _rename(
 
 
 def _refuse_doubles(target: Target, home: str) -> None:
-    for table in target.tables.values():
-        other = target.tables.get(f"{home}.{table.name}")
+    tables = target.tables
+    for table in tables.values():
+        other = tables.get(f"{home}.{table.name}")
         if table.schema is None and other is not None:
             raise Refused(
                 f"{place_of(table)} has no schema and {place_of(other)} is in {home!r}: with "

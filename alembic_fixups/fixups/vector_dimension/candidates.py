@@ -128,20 +128,18 @@ def candidates(
 
     Of those whose types agree, Alembic sees the models' from here on.
     """
+    known = _known(schema, run)
     wanted = [
-        (relation, table, column, type_)
+        (relation, table, column, found)
         for table in run.target.tables.values()
         if (relation := run.relation_before_moves(table)) is not None
         and relation.kind in ("r", "p")
         for column in table.c
-        if column.name in relation.columns and (type_ := of_model(column.type)) is not None
+        if (found := known.get((relation.oid, column.name))) is not None
     ]
-    if not wanted:
-        return
-    known = _known(schema, run)
-    for relation, table, column, type_ in wanted:
-        found = known.get((relation.oid, column.name))
-        if found is None:
+    for relation, table, column, found in wanted:
+        type_ = of_model(column.type)
+        if type_ is None:
             continue
         if found.type.same_as(type_):
             # A type that names the schema of the extension is another one to Alembic.

@@ -85,6 +85,14 @@ def rewrite(target: Target, settings: VectorDimensionSettings, major_version: in
         SettingsError: the settings name a column that the models do not have, or dimensions that
             it cannot have.
     """
+    if settings.columns:
+        _refuse_unknown(target, settings)
+        rewrite_dimensions(target, settings)
+    rewrite_indexes(target, None)
+    return Plan()
+
+
+def _refuse_unknown(target: Target, settings: VectorDimensionSettings) -> None:
     names = [
         f"{table.schema or target.default_schema}.{table.name}.{column.name}"
         for table in target.tables.values()
@@ -100,9 +108,6 @@ def rewrite(target: Target, settings: VectorDimensionSettings, major_version: in
                 f'{NAME}.columns."{name}": the models have no such column{hint}',
                 keys=(NAME, "columns", name),
             )
-    rewrite_dimensions(target, settings)
-    rewrite_indexes(target, None)
-    return Plan()
 
 
 def locate(plan: Plan, settings: VectorDimensionSettings, run: Run) -> Iterable[Move]:
