@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help venv demo test test-slow test-all lint format wheel clean
+.PHONY: help venv demo test test-slow test-all test-nightly lint format wheel clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo       the whole story on a sample application, with an embedded PostgreSQL'
 	@echo 'make test       the tests, but for the slow ones   (PYTEST_ARGS=... for more options)'
 	@echo 'make test-slow  the slow ones only;  make test-all: all of them'
+	@echo 'make test-nightly  what takes hours: random schemas, stops everywhere; FIXUPS_NIGHTLY_CASES=2000 says how many'
 	@echo 'make lint       ruff and mypy;  make format: ruff writes'
 	@echo 'make wheel      dist/*.whl'
 	@echo 'make venv       .venv only;  make clean: away with it and all that was built'
@@ -29,13 +30,16 @@ demo: venv
 	@$(BIN)/python sample_project/demo.py
 
 test: venv
-	$(PYTEST) -n 2 -m 'not slow' $(PYTEST_ARGS)
+	$(PYTEST) -n 2 -m 'not slow and not nightly' $(PYTEST_ARGS)
 
 test-slow: venv
-	$(PYTEST) -n 2 -m slow $(PYTEST_ARGS)
+	$(PYTEST) -n 2 -m 'slow and not nightly' $(PYTEST_ARGS)
 
 test-all: venv
-	$(PYTEST) -n 2 $(PYTEST_ARGS)
+	$(PYTEST) -n 2 -m 'not nightly' $(PYTEST_ARGS)
+
+test-nightly: venv
+	$(PYTEST) -m nightly $(PYTEST_ARGS)
 
 lint: venv
 	$(BIN)/ruff check

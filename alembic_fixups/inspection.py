@@ -143,6 +143,14 @@ class Inspection:
         tables = self._tables.get(schema, [])
         return sorted(relation.name for relation in tables if not self.hides(relation))
 
+    def has_table(self, table_name: str, schema: str | None = None, **kw: Any) -> bool:
+        """Whether there is a table; SQLAlchemy asks about one without a column."""
+        try:
+            self._find(schema, table_name)
+        except NoSuchTableError:
+            return False
+        return True
+
     def _several(
         self, kind: str, schema: str | None = None, **_: Any
     ) -> dict[tuple[str | None, str], Any]:
@@ -216,6 +224,8 @@ class Inspection:
         inspector = inspect(self._connection)
         inspector.dialect = self.dialect
         inspector.bind = cast(Any, _Bind(self._connection, self._connection.dialect))
+        # By itself it takes nothing but a Connection for one.
+        inspector.has_table = self.has_table  # type: ignore[method-assign]
         return inspector
 
     def _ask(self, kind: str, schema: str, inspector: Inspector) -> dict[str, Any]:

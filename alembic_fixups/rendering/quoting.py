@@ -132,6 +132,11 @@ def fit_identifier(name: str) -> str:
     return f"{head}_{digest}"
 
 
+def without_parameters(sql: str) -> str:
+    """*sql* with what ``text()`` would take for parameters escaped."""
+    return _PARAMETER.sub(r"\:", sql)
+
+
 def python_string(sql: str) -> str:
     """*sql* as the lines of a raw triple-quoted Python string that ``op.execute()`` can take.
 
@@ -141,4 +146,4 @@ def python_string(sql: str) -> str:
     """
     if '"""' in sql or "\x00" in sql:
         raise ValueError("SQL text cannot be written as a raw Python string")
-    return 'r"""\n' + _PARAMETER.sub(r"\:", sql).strip("\n") + '\n"""'
+    return 'r"""\n' + without_parameters(sql).strip("\n") + '\n"""'

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import cast
 
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import _add_table
 from alembic.operations import ops
 
 
@@ -49,3 +52,10 @@ class DropIndex(ops.DropIndexOp):
         result = CreateIndex.from_index(self.to_index())
         result.if_not_exists = True
         return cast(CreateIndex, result)
+
+
+@renderers.dispatch_for(CreateTable)
+def _create_table(context: AutogenContext, operation: CreateTable) -> str:
+    text = _add_table(context, operation)
+    # Where there is nothing between the name and an option Alembic writes two commas.
+    return text if operation.to_table().columns else text.replace(",\n,", ",", 1)

@@ -21,6 +21,7 @@ from alembic_fixups.stock.constraints import COMPILER, Constraint, is_emitted
 from alembic_fixups.stock.enums import EnumTypes
 from alembic_fixups.stock.guarded import CreateIndex, CreateTable, DropIndex, DropTable
 from alembic_fixups.stock.tree import leaves
+from alembic_fixups.stock.written import CreateTableComment, DropTableComment, faithfully
 
 if TYPE_CHECKING:
     from alembic_fixups.run import Run
@@ -34,6 +35,7 @@ def make_idempotent(upgrade_ops: ops.UpgradeOps, run: Run) -> None:
     """
     operations = list(leaves(upgrade_ops.ops))
     guard = _Guard(operations, run)
+    faithfully(run.context.migration_context.impl)
     upgrade_ops.ops[:] = [new for operation in operations for new in guard(operation)]
 
 
@@ -62,6 +64,15 @@ class _Guard:
             for item in operations
             if isinstance(item, ops.DropIndexOp) and indexes.key(item) in created
         }
+        # Dropped from one table, and created under its name for another.
+        names = {(schema, name) for schema, _, name in created}
+        self._moved_names = names & {
+            (schema, name)
+            for item in operations
+            if isinstance(item, ops.DropIndexOp)
+            for schema, table, name in [indexes.key(item)]
+            if (schema, table, name) not in created
+        }
         self._index_owners = {
             (relation.schema, index.name): relation.oid
             for relation in run.catalog.relations.values()
@@ -88,6 +99,23 @@ class _Guard:
                 return [self._add_constraint(operation)]
             case ops.DropConstraintOp():
                 return [self._drop_constraint(operation)]
+            case ops.CreateTableCommentOp():
+                return [
+                    CreateTableComment(
+                        operation.table_name,
+                        operation.comment,
+                        schema=operation.schema,
+                        existing_comment=operation.existing_comment,
+                    )
+                ]
+            case ops.DropTableCommentOp():
+                return [
+                    DropTableComment(
+                        operation.table_name,
+                        schema=operation.schema,
+                        existing_comment=operation.existing_comment,
+                    )
+                ]
             case _:
                 return [operation]
 
@@ -128,8 +156,8 @@ class _Guard:
                 indexes.replace(self._templates, operation),
                 indexes.replace(self._templates, old.reverse()),
             )
-        if self._is_constraint_too(operation):
-            return self._index_beside_constraint(operation)
+        if self._shares_name(operation):
+            return self._index_by_table(operation)
         # IF NOT EXISTS looks at the name alone: where another table's index has it, it would skip
         # this one without a word.
         relation = self._run.catalog.find(operation.schema, operation.table_name)
@@ -151,8 +179,8 @@ class _Guard:
     def _drop_index(self, operation: ops.DropIndexOp) -> list[ops.MigrateOperation]:
         if indexes.key(operation) in self._changed_indexes:
             return []
-        if self._is_constraint_too(operation):
-            return [self._index_beside_constraint(operation.reverse()).reverse()]
+        if self._shares_name(operation):
+            return [self._index_by_table(operation.reverse()).reverse()]
         drop = DropIndex(
             operation.index_name,
             operation.table_name,
@@ -163,13 +191,15 @@ class _Guard:
         )
         return [drop]
 
-    def _is_constraint_too(self, index: ops.CreateIndexOp | ops.DropIndexOp) -> bool:
-        """Whether the migration makes a constraint of an index, or an index of a constraint."""
+    def _shares_name(self, index: ops.CreateIndexOp | ops.DropIndexOp) -> bool:
+        """Whether what has its name before or after is a constraint's, or another table's."""
         key = indexes.key(index)
         known = (*self._added, *self._dropped)
-        return any((item.table.schema, item.table.name, item.name) == key for item in known)
+        return (key[0], key[2]) in self._moved_names or any(
+            (item.table.schema, item.table.name, item.name) == key for item in known
+        )
 
-    def _index_beside_constraint(self, index: ops.CreateIndexOp) -> StepsOp:
+    def _index_by_table(self, index: ops.CreateIndexOp) -> StepsOp:
         return self._steps(
             f"{TableName(index.schema, index.table_name)}: create the index {index.index_name}",
             indexes.create(self._templates, index),
@@ -204,12 +234,26 @@ class _Guard:
             alter.modify_type = column.type
         if not _is_identity_change(operation):
             return [alter, *checks]
+        if alter.modify_nullable is None:
+            alter.modify_nullable = self._nullable_beside_identity(operation)
         identity = self._change_identity(operation)
         alter.modify_server_default = alter.existing_server_default = False
         others: list[ops.MigrateOperation] = [alter, *checks] if alter.has_changes() else []
         # Identity wants NOT NULL, so it comes after it and goes before it.
         added = operation.modify_server_default is not None
         return [*others, identity] if added else [identity, *others]
+
+    def _nullable_beside_identity(self, operation: ops.AlterColumnOp) -> bool | None:
+        """Whether the column can be NULL from now on, None where it stays as it is.
+
+        Alembic does not look where one side is an identity.
+        """
+        key = self._run.target.find(operation.schema, operation.table_name)
+        if key is None or operation.existing_nullable is None:
+            return None
+        columns = self._run.target.table(key).columns
+        [wanted] = [one.nullable for one in columns if one.name == operation.column_name]
+        return wanted if wanted != operation.existing_nullable else None
 
     def _change_identity(self, operation: ops.AlterColumnOp) -> StepsOp:
         table = TableName(operation.schema, operation.table_name)

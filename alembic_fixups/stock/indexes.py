@@ -34,25 +34,29 @@ def replace(templates: Templates, index: ops.CreateIndexOp) -> Step:
 
 
 def create(templates: Templates, index: ops.CreateIndexOp) -> Step:
-    """Creates it where nothing has its name."""
+    """Creates it where its table has none of its name."""
     table, name = _names(index)
     return templates.step(
         "stock/create_index.sql.j2",
         f"{table}: create the index {name.name} if it is not there.",
         f"SHARE on {table} while the index is built: writes wait.",
-        create=_ddl(index, table, if_not_exists=True),
+        present=name.text,
+        table=table,
+        create=_ddl(index, table),
     )
 
 
 def drop(templates: Templates, index: ops.CreateIndexOp) -> Step:
-    """Drops it, unless it is that of the constraint which takes its place."""
+    """Drops it, unless it is that of the constraint or the table which takes its name."""
     table, name = _names(index)
     return templates.step(
         "stock/drop_index.sql.j2",
-        f"{table}: drop the index {name.name}, unless it is that of a constraint already.",
+        f"{table}: drop the index {name.name}, unless it is that of a constraint or another table "
+        "already.",
         f"ACCESS EXCLUSIVE on {table} for a catalog change.",
         index=name,
         present=name.text,
+        table=table,
     )
 
 
@@ -61,7 +65,7 @@ def _names(index: ops.CreateIndexOp) -> tuple[TableName, TableName]:
     return table, TableName(index.schema, str(index.index_name))
 
 
-def _ddl(index: ops.CreateIndexOp, table: TableName, *, if_not_exists: bool = False) -> str:
+def _ddl(index: ops.CreateIndexOp, table: TableName) -> str:
     # CONCURRENTLY is not possible inside a DO block.
     options = {name: kw for name, kw in index.kw.items() if name != "postgresql_concurrently"}
     made = ops.CreateIndexOp(
@@ -72,5 +76,4 @@ def _ddl(index: ops.CreateIndexOp, table: TableName, *, if_not_exists: bool = Fa
         unique=index.unique,
         **options,
     )
-    ddl = CreateIndex(made.to_index(), if_not_exists=if_not_exists)
-    return str(ddl.compile(dialect=DIALECT))
+    return str(CreateIndex(made.to_index()).compile(dialect=DIALECT))

@@ -64,7 +64,7 @@ def replace(
         else:
             replacement.early = [_operation((), units, headings, functions)]
 
-    units = [Unit(steps.look(late, "upgrade"))]
+    units = [Unit(steps.look(late, "upgrade", late=True))]
     units += [_unit(steps, change) for change in changes]
     back = [change for change in changes if not change.early]
     units.append(Unit([], [*steps.row_security(back, undone=True), *steps.look(back, "downgrade")]))

@@ -52,8 +52,13 @@ class Steps:
             )
         ]
 
-    def look(self, changes: Iterable[Change], direction: Direction) -> list[Step]:
-        """A look for rows that violate what this direction makes, in all tables before it stops."""
+    def look(
+        self, changes: Iterable[Change], direction: Direction, *, late: bool = False
+    ) -> list[Step]:
+        """A look for rows that violate what this direction makes, in all tables before it stops.
+
+        *late* says that other operations of the revision are done when it stops.
+        """
         undone = direction == "downgrade"
         looks = [
             {"place": change.place, "check": check, "key": change.place.key or ("ctid",)}
@@ -69,6 +74,7 @@ class Steps:
                 "nothing; the tables are read.",
                 looks=looks,
                 direction=direction,
+                late=late,
             )
         ]
 

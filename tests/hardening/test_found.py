@@ -1,0 +1,57 @@
+"""What random schemas have found, each as small as it could be made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from alembic_fixups import scratch
+from tests.hardening import trial
+from tests.hardening.schemas import Case, Check, Chosen, Column, Models, Table
+
+pytestmark = [pytest.mark.postgres(16), pytest.mark.filterwarnings("ignore")]
+
+KEY = Column(0, "id", "integer", nullable=False)
+TEXT = Column(1, "text", "text")
+CHECKS = Chosen(checks=True)
+
+
+def table(*columns: Column, id: int = 0, name: str = "") -> Table:
+    """A table with the key and these columns."""
+    return Table(id, name or f"table{id}", (KEY, *columns), (KEY.id,))
+
+
+def models(*tables: Table) -> Models:
+    """Models of these tables, without an enum."""
+    return Models(tables)
+
+
+def test_the_comment_of_a_table_with_a_backslash_and_an_apostrophe(
+    server: scratch.Server, template: str
+) -> None:
+    """Alembic writes the name between apostrophes as it is."""
+    without = table(name='it\'s \\7 "x"')
+    commented = replace(without, comment="said")
+    for before, after in ((without, commented), (commented, without)):
+        case = Case(models(before), models(after), CHECKS)
+        assert trial.run(case, server, template).kind == "done"
+
+
+def test_a_percent_sign_in_the_check_of_a_new_table(server: scratch.Server, template: str) -> None:
+    """Alembic writes it twice, and PostgreSQL gets two."""
+    check = Check("{0} <> '100%' AND {0} <> ':x'", (TEXT.id,), "check")
+    new = replace(table(TEXT, id=1), checks=(check,))
+    case = Case(models(table()), models(table(), new), CHECKS)
+    assert trial.run(case, server, template).kind == "done"
+
+
+def test_a_colon_in_the_default_of_a_dropped_table(server: scratch.Server, template: str) -> None:
+    """SQLAlchemy reads it as a text with a parameter, and Alembic writes NULL."""
+    column = replace(TEXT, default="a :x 5%")
+    check = Check("{0} <> 'b :y 5%'", (TEXT.id,), "check")
+    gone = replace(table(column, id=1), checks=(check,))
+    case = Case(models(table(), gone), models(table()), CHECKS)
+    assert trial.run(case, server, template).kind == "done"
+    case = Case(models(table(column)), models(table()), CHECKS)
+    assert trial.run(case, server, template).kind == "done"
