@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -500,6 +501,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: in the place of ``sys.argv``.
     """
+    # As Ctrl-C does, so that scratch databases go: cancelled jobs of CI end like that.
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, _terminated)
     options = Options()  # filled by _set_options(); read here where a command fails
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
@@ -516,6 +520,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with suppress(OSError):
             _report(error, options)
         raise SystemExit(2) from None
+
+
+def _terminated(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _give_up_stdout() -> None:

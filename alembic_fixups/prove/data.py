@@ -7,16 +7,19 @@ Either way the revisions in between run on real rows.
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sqlalchemy import URL
 
@@ -27,12 +30,26 @@ from alembic_fixups.settings import shown
 from alembic_fixups.squash import dump
 
 _CUSTOM = b"PGDMP"
-_GZIP = b"\x1f\x8b"
-_MAKES_TABLES = re.compile(rb"^CREATE (?:UNLOGGED )?TABLE ", re.MULTILINE)
-_VERSIONS = re.compile(
-    rb"^(?:COPY (?P<copied>\S+) \(version_num\) FROM stdin;$"
-    rb"|INSERT INTO \S+ (?:\(version_num\) )?VALUES \('(?P<inserted>[^']+)'\);$)"
+_PACKED: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_MAKES_TABLES = re.compile(rb"CREATE (?:UNLOGGED )?TABLE ")
+_COPY = re.compile(rb"COPY .* FROM stdin;\s*$")
+_OF_VERSIONS = re.compile(
+    rb"COPY \S+ \(version_num\) FROM stdin;"
+    rb"|INSERT INTO (?:\S+ \(version_num\)|\S*\balembic_version\"?) VALUES"
 )
+_VERSION = re.compile(rb"\('([^']+)'\)")
+_BEYOND = re.compile(
+    rb"\\(?!restrict |unrestrict |\.)\S*"
+    rb"|(?:CREATE|DROP|ALTER|COMMENT ON) (?:DATABASE|ROLE|USER|TABLESPACE|SUBSCRIPTION)\b"
+    rb"|ALTER SYSTEM\b|(?:GRANT|REVOKE) .* ON DATABASE\b",
+    re.IGNORECASE,
+)
+"""What is not for the scratch database alone: psql's own commands, and what is the server's."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +84,11 @@ def opened(path: Path, server: Server) -> Iterator[Dump]:
         script = Path(folder, "dump.sql")
         try:
             _write_script(path, script, server)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, lzma.LZMAError, tarfile.TarError) as error:
             raise ProjectError(f"{shown(path)} cannot be read: {error}") from error
-        schema = False
-        revisions: list[bytes] = []
         with script.open("rb") as lines:
-            for line in lines:
-                schema = schema or _MAKES_TABLES.match(line) is not None
-                if found := _VERSIONS.match(line):
-                    revisions += _versions(lines) if found["copied"] else [found["inserted"]]
-        yield Dump(script, path, schema, tuple(one.decode() for one in revisions))
+            schema, revisions = _read(lines, path)
+        yield Dump(script, path, schema, revisions)
 
 
 def load(data: Dump, server: Server, url: URL, upgrade: Callable[[str], None]) -> None:
@@ -111,13 +123,55 @@ def load(data: Dump, server: Server, url: URL, upgrade: Callable[[str], None]) -
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").replace(f"{data.path}:", "line ").strip()
+        if "session_replication_role" in said:
+            said += (
+                "\nIts rows are in no order that keeps foreign keys, so a superuser has to load "
+                "them: take the embedded server, or such a role in --scratch-url."
+            )
         raise ProjectError(f"{shown(data.given)} cannot be restored: {said}")
     with scratch.connect(url) as connection:
         connection.execute("ANALYZE")
 
 
+def _read(lines: BinaryIO, path: Path) -> tuple[bool, tuple[str, ...]]:
+    """Whether a script makes tables, and the revisions that it is of.
+
+    Raises:
+        ProjectError: it has what is not for one database alone.
+    """
+    schema = False
+    revisions: list[bytes] = []
+    numbered = enumerate(lines, 1)
+    for number, line in numbered:
+        if found := _BEYOND.match(line):
+            raise ProjectError(
+                f"{shown(path)}, line {number}, has {found[0].decode(errors='replace')}, which "
+                "reaches beyond one database, and a real one might be meant. Take a dump without "
+                "--create and --clean, by pg_dump and not by pg_dumpall."
+            )
+        schema = schema or _MAKES_TABLES.match(line) is not None
+        of_versions = _OF_VERSIONS.match(line)
+        if _COPY.match(line):
+            rows = [row.rstrip() for row in _copied(numbered)]
+            revisions += rows if of_versions else []
+        elif of_versions:
+            revisions += _VERSION.findall(line)
+            while not line.rstrip().endswith(b";"):
+                _, line = next(numbered, (0, b";"))
+                revisions += _VERSION.findall(line)
+    return schema, tuple(revision.decode(errors="replace") for revision in revisions)
+
+
+def _copied(numbered: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:
+    """The rows of a COPY, as far as its end."""
+    for _, line in numbered:
+        if line.rstrip() == rb"\.":
+            return
+        yield line
+
+
 def _write_script(path: Path, script: Path, server: Server) -> None:
-    if path.is_dir() or _begins(path, _CUSTOM) or path.suffix == ".tar":
+    if path.is_dir() or _begins(path, _CUSTOM) or tarfile.is_tarfile(path):
         done = subprocess.run(
             # What a scratch server lacks: the roles.
             [dump.tools(server) / "pg_restore", "--no-owner", "--no-acl", "-f", script, path],
@@ -136,18 +190,11 @@ def _begins(path: Path, with_: bytes) -> bool:
         return file.read(len(with_)) == with_
 
 
-def _plain(path: Path) -> BinaryIO:
-    if _begins(path, _GZIP):
-        return gzip.open(path)  # type: ignore[return-value]
-    return path.open("rb")
-
-
-def _versions(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The rows of a COPY, as far as its end."""
-    for line in lines:
-        if line.rstrip() == rb"\.":
-            return
-        yield line.rstrip()
+def _plain(path: Path) -> Any:
+    if _begins(path, _ZSTD):
+        raise ProjectError(f"{shown(path)} is compressed by zstd: unpack it first (zstd -d).")
+    opening = (open_ for begin, open_ in _PACKED.items() if _begins(path, begin))
+    return next(opening, lambda plain: plain.open("rb"))(path)
 
 
 _TABLES = """

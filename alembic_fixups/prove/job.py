@@ -17,6 +17,8 @@ class Setup:
         arguments: what ``-x`` gave.
         url: a scratch database that env.py is tried out on, with its password.
         events: the file descriptor that the end of each job is announced on.
+        forked: whether jobs begin with the project's modules loaded. A fork has none of the threads
+            that these may have begun, and would wait for them.
     """
 
     configs: list[str]
@@ -24,6 +26,7 @@ class Setup:
     arguments: list[str]
     url: str
     events: int
+    forked: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Job:
             is at these revisions.
         stop: where the backend is ended, if anywhere.
         trace: whether to trace the statements; the database has to be prepared for it.
+        table: the name of Alembic's own table, whose statements are not traced.
     """
 
     revision: str
@@ -60,6 +64,7 @@ class Job:
     heads: list[str] | None = None
     stop: Stop | None = None
     trace: bool = False
+    table: str = "alembic_version"
 
 
 @dataclass(frozen=True)

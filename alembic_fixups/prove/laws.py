@@ -179,6 +179,12 @@ class _Trial:
             error, statements, end = run(kept)
             if error:
                 return self._broken(law, error, start, end)
+            if (self._revision in bench.heads(kept)) != upgrade:
+                reason = (
+                    "It runs, and Alembic's version table does not say so. Does it commit, or roll "
+                    "back, Alembic's own transaction?"
+                )
+                return self._broken(law, reason, start, end)
             heads = bench.heads(start.url)
             if bench.roles() != self._roles:  # which a second run would find
                 return _Way(upgrade, start, heads, end, statements, ())
@@ -204,7 +210,7 @@ class _Trial:
                 bench.stamp(url, bench.heads(way.end.url))
                 return self._broken(law, done.error, way.end, bench.take(url))
             names = ("after one run", "after two")
-            return self._verdict(law, way.end, bench.take(url), names, way.volatile)
+            return self._verdict(law, way.end, bench.take(url), names)
 
     def _restart(self, law: Law, way: _Way) -> Verdict:
         every = list(_stops(way.statements))

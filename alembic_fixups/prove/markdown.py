@@ -19,6 +19,10 @@ _SIGNS = {"held": "✅", "broken": "❌", "not tried": "❔"}
 
 def render(report: Report) -> str:
     """The report as GitHub's Markdown."""
+    return wording.plain(_rendered(report))
+
+
+def _rendered(report: Report) -> str:
     lines: list[str] = []
     for proven in report.proven:
         lines += [*_proven(proven, report), ""]

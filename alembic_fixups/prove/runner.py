@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import Condition, Thread
@@ -97,6 +97,20 @@ def runner(project: Project, url: URL, *, verbose: bool = False) -> Iterator[Run
     Raises:
         ProjectError: the project cannot be loaded; the message says why.
     """
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(_runner(project, url, forked=True, verbose=verbose))
+        except _Threads:
+            found = stack.enter_context(_runner(project, url, forked=False, verbose=verbose))
+        yield found
+
+
+class _Threads(Exception):
+    """The project's modules begin threads, which a fork would not have."""
+
+
+@contextmanager
+def _runner(project: Project, url: URL, *, forked: bool, verbose: bool) -> Iterator[Runner]:
     options = project.config.cmd_opts
     assert options is not None  # load() has them from Alembic's own command line
     events, writing = os.pipe()
@@ -106,6 +120,7 @@ def runner(project: Project, url: URL, *, verbose: bool = False) -> Iterator[Run
         arguments=options.x or [],
         url=url.render_as_string(hide_password=False),
         events=writing,
+        forked=forked,
     )
     with (
         os.fdopen(events, "rb", buffering=0),
@@ -134,3 +149,5 @@ def _require_ready(line: bytes | None, child: subprocess.Popen[bytes], output: A
     event = json.loads(line)
     if "error" in event:
         raise ProjectError(event["error"])
+    if "threads" in event:
+        raise _Threads

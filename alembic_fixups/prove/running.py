@@ -12,8 +12,11 @@ import os
 import select
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -86,7 +89,7 @@ class Loaded:
         if job.trace:
             from alembic_fixups.prove.trace import Recorder
 
-            recorder = Recorder(url)
+            recorder = Recorder(url, job.table)
             recorder.listen()
         error = ""
         try:
@@ -115,15 +118,18 @@ def main() -> None:
     setup = Setup(**json.loads(commands.readline()))
     os.set_inheritable(setup.events, False)
     try:
-        loaded = Loaded(setup)
+        loaded = Loaded(setup) if setup.forked else None
     except FAILURES as error:
         _say(setup.events, error=str(error))
         sys.exit(1)
+    if threading.active_count() > 1:
+        _say(setup.events, threads=True)
+        sys.exit(0)
     _say(setup.events, ready=True)
-    _serve(loaded, commands.fileno(), setup.events)
+    _serve(partial(Loaded, setup) if loaded is None else lambda: loaded, pipe, setup.events)
 
 
-def _serve(loaded: Loaded, commands: int, events: int) -> None:
+def _serve(loaded: Callable[[], Loaded], commands: int, events: int) -> None:
     running: dict[int, int] = {}
     # A signal's arrival has to end the wait for a command.
     wakes, wake = os.pipe()
@@ -157,7 +163,7 @@ def _tell_ended(running: dict[int, int], events: int) -> None:
                 _say(events, id=number, status=os.waitstatus_to_exitcode(status))
 
 
-def _begin(loaded: Loaded, command: dict[str, Any], inherited: list[int]) -> int:
+def _begin(loaded: Callable[[], Loaded], command: dict[str, Any], inherited: list[int]) -> int:
     """Forks a process that does a job; gives its process id."""
     child = os.fork()
     if child:
@@ -182,7 +188,7 @@ def _begin(loaded: Loaded, command: dict[str, Any], inherited: list[int]) -> int
         os._exit(status)
 
 
-def _do(loaded: Loaded, command: dict[str, Any]) -> None:
+def _do(loaded: Callable[[], Loaded], command: dict[str, Any]) -> None:
     answer = Path(command["answer"])
     output = os.open(command["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(output, 1)
@@ -190,7 +196,7 @@ def _do(loaded: Loaded, command: dict[str, Any]) -> None:
     given = dict(command["job"])
     if given["stop"] is not None:
         given["stop"] = Stop(**given["stop"])
-    done = loaded.do(Job(**given))
+    done = loaded().do(Job(**given))
     answer.write_text(json.dumps(done.document()), encoding="utf-8")
 
 

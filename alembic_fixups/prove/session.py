@@ -29,6 +29,9 @@ from alembic_fixups.squash import replay, surroundings
 from alembic_fixups.squash.servers import Site
 from alembic_fixups.squash.version_table import revisions, version_tables
 
+_REASON = 500
+"""Characters of an error; a context may repeat itself a thousand times."""
+
 
 def _ignore(what: str, tries: int) -> None:
     pass
@@ -210,10 +213,10 @@ class Session:
             with scratch.connect(url) as connection:
                 install(connection)
             database = url.render_as_string(hide_password=False)
-            done = self._runner.do(Job(revision, True, database, trace=True))
+            done = self._runner.do(Job(revision, True, database, trace=True, table=bench.table[1]))
         self._trying("trace", 0)
         if done.trace is None or done.error:
-            reason = f"it does not run a second time: {done.error}"
+            reason = f"with its statements traced it does not run: {done.error[:_REASON]}"
             return Trace((), complete=False, why_not=reason), done.notes
         return Trace.of(done.trace), done.notes
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
 
 from sqlalchemy import URL
 
@@ -15,6 +17,8 @@ from alembic_fixups.squash.proof import State, Volatile
 from alembic_fixups.squash.rows import TableRows
 
 _TABLE = re.compile(r"(CREATE TABLE [^\n]* \(\n)(.*?)(\n\)[^\n]*;\n)", re.DOTALL)
+_BESIDES = Path(__file__).with_name("besides.sql").read_text(encoding="utf-8")
+_NUMBERED = Path(__file__).with_name("numbered.sql").read_text(encoding="utf-8")
 _STATISTICS = re.compile(r"(CREATE STATISTICS \S+ (?:\([^)]*\) )?ON )(.*)( FROM)")
 
 
@@ -25,10 +29,14 @@ class Moment:
     Attributes:
         url: the database; it has to stay as it is for as long as anything is compared with it.
         state: its schema in the words of ``pg_dump``, its rows, its sequences.
+        besides: what ``pg_dump`` does not say of the schema.
+        numbered: by table, the columns that a sequence numbers, or that refer to such ones.
     """
 
     url: URL
     state: State
+    besides: str
+    numbered: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,11 @@ def take(server: Server, url: URL) -> Moment:
     with scratch.connect(url) as connection:
         tables = {str(table): table for table in rows.read(connection)}
         positions = {f"{at.schema}.{at.name}": at for at in rows.positions(connection)}
-    return Moment(url, State(schema, tables, positions, ()))
+        besides = "\n".join(said for (said,) in connection.execute(_BESIDES.encode()))
+        numbered: dict[str, frozenset[str]] = {}
+        for table, column in connection.execute(_NUMBERED.encode()):
+            numbered[table] = numbered.get(table, frozenset()) | {column}
+    return Moment(url, State(schema, tables, positions, ()), besides, numbered)
 
 
 def compare(
@@ -76,7 +88,8 @@ def compare(
     Raises:
         ProjectError: a database cannot be dumped, or its dump not restored.
     """
-    one, other = _with_common_columns(expected.state, found.state)
+    one, other = (_masked(moment.state, volatile) for moment in (expected, found))
+    one, other = _with_common_columns(one, other)
     if one.schema != other.schema:
         # The same CHECK may stand there in two spellings; that of a copy is always one.
         bindir = dump.tools(server)
@@ -84,24 +97,71 @@ def compare(
             replace(state, schema=dump.canonical(server, moment.url, bindir))
             for state, moment in ((one, expected), (other, found))
         )
-    differences = proof.differences(one, other, volatile, names)
+    one, other = (
+        replace(state, schema=f"{state.schema}\n{moment.besides}")
+        for state, moment in ((one, expected), (other, found))
+    )
+    # Positions of sequences by themselves: the same values are not compared for two reasons.
+    ignored = [each for each in volatile if not each.columns]
+    differences = proof.differences(one, other, ignored, names)
     if not differences:
         return Comparison()
     notes = []
     one, other = _in_one_order(one), _in_one_order(other)
-    if len(found_now := proof.differences(one, other, volatile, names)) < len(differences):
+    if len(found_now := proof.differences(one, other, ignored, names)) < len(differences):
         notes.append("Columns stand in another order.")
         differences = found_now
     moved = sorted(
         name
         for name in one.positions.keys() & other.positions.keys()
-        if one.positions[name] != other.positions[name]
+        if _has_gone_on(one.positions[name], other.positions[name])
     )
     if moved:
-        notes.append(f"Sequences stand elsewhere: {', '.join(moved)}.")
+        notes.append(f"Sequences have gone on: {', '.join(moved)}.")
         other = replace(other, positions={**other.positions, **_of(one, moved)})
-        differences = proof.differences(one, other, volatile, names)
+        differences = proof.differences(one, other, ignored, names)
+    if moved and differences:
+        # A run that was rolled back has used up numbers, which PostgreSQL does not take back.
+        alike = (_unnumbered(one, expected.numbered), _unnumbered(other, expected.numbered))
+        if not proof.differences(*alike, ignored, names):
+            notes.append("Rows have other numbers, since sequences have gone on.")
+            differences = []
     return Comparison(tuple(differences), tuple(notes))
+
+
+def _has_gone_on(one: rows.Position, other: rows.Position) -> bool:
+    """Whether a sequence stands further on than it did; not whether it has gone back."""
+    before, after = ((at.value, at.called) for at in (one, other))
+    if one.descending:
+        before, after = (-before[0], before[1]), (-after[0], after[1])
+    return before < after
+
+
+def _masked(state: State, volatile: Sequence[Volatile]) -> State:
+    """The state without values that differ by themselves; that there is one, or NULL, stays."""
+    columns = {each.table: frozenset(each.columns) for each in volatile}
+    return _without_values(state, columns)
+
+
+def _unnumbered(state: State, numbered: Mapping[str, frozenset[str]]) -> State:
+    return _without_values(state, numbered)
+
+
+def _without_values(state: State, columns: Mapping[str, frozenset[str]]) -> State:
+    def masked(table: TableRows) -> TableRows:
+        hidden = columns.get(str(table), frozenset())
+        if hidden.isdisjoint(table.columns):
+            return table
+        kept = tuple(
+            tuple(
+                "..." if value is not None and column in hidden else value
+                for column, value in zip(table.columns, row, strict=True)
+            )
+            for row in table.rows
+        )
+        return replace(table, rows=kept)
+
+    return replace(state, tables={name: masked(table) for name, table in state.tables.items()})
 
 
 def _with_common_columns(one: State, other: State) -> tuple[State, State]:
@@ -142,7 +202,7 @@ def _in_one_order(state: State) -> State:
 
 
 def sorted_columns(schema: str) -> str:
-    """What ``pg_dump`` says, with the columns of each table in the order of their names."""
+    """What ``pg_dump`` says, whatever the order of columns, and of what is said of each."""
 
     def table(found: re.Match[str]) -> str:
         # A column's definition may have several lines: those inside parentheses.
@@ -152,7 +212,18 @@ def sorted_columns(schema: str) -> str:
     def statistics(found: re.Match[str]) -> str:
         return found[1] + ", ".join(sorted(found[2].split(", "))) + found[3]
 
-    return _STATISTICS.sub(statistics, _TABLE.sub(table, schema))
+    text = _STATISTICS.sub(statistics, _TABLE.sub(table, schema))
+    return "\n\n".join(sorted(map(_sorted_lines, text.split("\n\n"))))
+
+
+def _sorted_lines(paragraph: str) -> str:
+    """What is set on the columns of a table stands in lines of their own, below it."""
+    lines = paragraph.strip("\n").split("\n")
+    sorted_: list[str] = []
+    for is_of_columns, group in groupby(lines, key=lambda line: line.startswith("ALTER TABLE ")):
+        found = list(group)
+        sorted_ += sorted(found) if is_of_columns else found
+    return "\n".join(sorted_)
 
 
 def _sorted_values(table: TableRows) -> TableRows:

@@ -15,6 +15,7 @@ from alembic_fixups.settings import shown
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 _LINES = 40
 """Lines of a diff that are shown; all are in the JSON."""
@@ -27,14 +28,13 @@ _BLOCKING = {"reads and writes": "bold red", "writes and row locks": "red", "wri
 
 def print_proven(console: Console, proven: Proven, report: Report) -> None:
     """Prints what came out for a revision."""
-    from rich.text import Text
 
-    console.print(Text(f"{proven.revision} {proven.message}", style="bold"))
+    console.print(_text(f"{proven.revision} {proven.message}", style="bold"))
     rows = f"rows of {report.data}" if report.data else wording.filled(proven.rows)
     about = [shown(proven.path), f"PostgreSQL {report.postgres}", rows]
-    console.print(Text(", ".join(filter(None, about)), style="dim"))
+    console.print(_text(", ".join(filter(None, about)), style="dim"))
     for remark in wording.remarks(proven):
-        console.print(Text(f"  {remark}", style="yellow"))
+        console.print(_text(f"  {remark}", style="yellow"))
     console.print()
     width = max(len(verdict.law) for verdict in proven.verdicts)
     for verdict in proven.verdicts:
@@ -43,7 +43,7 @@ def print_proven(console: Console, proven: Proven, report: Report) -> None:
     not_tried = [verdict for verdict in proven.verdicts if verdict.outcome == "not tried"]
     for reason, verdicts in groupby(not_tried, key=lambda verdict: verdict.reason):
         laws = ", ".join(verdict.law for verdict in verdicts)
-        console.print(Text(f"  not tried {laws}: {reason}", style=_STYLES["not tried"]))
+        console.print(_text(f"  not tried {laws}: {reason}", style=_STYLES["not tried"]))
     if proven.trace is not None:
         _print_trace(console, proven.trace)
     if proven.revision in report.linted:
@@ -53,45 +53,42 @@ def print_proven(console: Console, proven: Proven, report: Report) -> None:
 
 def print_summary(console: Console, report: Report) -> None:
     """Prints what came out in all."""
-    from rich.text import Text
 
     if report.not_reached:
         said = f"Not reached: {', '.join(report.not_reached)}"
-        console.print(Text(said, style="yellow"))
+        console.print(_text(said, style="yellow"))
     broken = {
         proven.revision: ", ".join(verdict.law for verdict in proven.broken)
         for proven in report.proven
         if proven.broken
     }
     for revision, laws in broken.items():
-        console.print(Text(f"{revision} breaks: {laws}", style="bold red"))
+        console.print(_text(f"{revision} breaks: {laws}", style="bold red"))
     if not broken:
         count = wording.counted(len(report.proven), "revision")
-        console.print(Text(f"No law is broken by {count}.", style="green"))
+        console.print(_text(f"No law is broken by {count}.", style="green"))
 
 
 def _print_verdict(console: Console, verdict: Verdict, width: int) -> None:
-    from rich.text import Text
 
-    sign = Text(f"  {_SIGNS[verdict.outcome]:<10}", style=_STYLES[verdict.outcome])
-    console.print(sign + Text(f"{verdict.law:<{width}}  ") + Text(LAWS[verdict.law], style="dim"))
+    sign = _text(f"  {_SIGNS[verdict.outcome]:<10}", style=_STYLES[verdict.outcome])
+    console.print(sign + _text(f"{verdict.law:<{width}}  ") + _text(LAWS[verdict.law], style="dim"))
     for line in verdict.reason.splitlines():
-        console.print(Text(f"            {line}", style=_STYLES[verdict.outcome]))
+        console.print(_text(f"            {line}", style=_STYLES[verdict.outcome]))
     for note in verdict.notes:
-        console.print(Text(f"            {note}", style="yellow"))
+        console.print(_text(f"            {note}", style="yellow"))
     lines = verdict.differences
     for line in lines[:_LINES]:
-        console.print(Text(f"            {line}", style=_DIFF.get(line[:1], "dim")))
+        console.print(_text(f"            {line}", style=_DIFF.get(line[:1], "dim")))
     if len(lines) > _LINES:
-        console.print(Text(f"            ... and {len(lines) - _LINES} lines more (--json)"))
+        console.print(_text(f"            ... and {len(lines) - _LINES} lines more (--json)"))
 
 
 def _print_trace(console: Console, trace: Trace) -> None:
-    from rich.text import Text
 
     console.print()
     if not trace.complete:
-        console.print(Text(f"Not all is traced: {trace.why_not}", style="yellow"))
+        console.print(_text(f"Not all is traced: {trace.why_not}", style="yellow"))
     locks = wording.lock_rows(trace)
     if not locks:
         console.print("Locks nothing that was there before.")
@@ -99,8 +96,8 @@ def _print_trace(console: Console, trace: Trace) -> None:
         table = _table("Strongest lock on", "Mode", "Blocks", "Longest", "In all", "By")
         for lock in locks:
             table.add_row(
-                *map(Text, (lock.relation, lock.mode, lock.blocks, lock.longest, lock.held)),
-                Text(lock.statement),
+                *map(_text, (lock.relation, lock.mode, lock.blocks, lock.longest, lock.held)),
+                _text(lock.statement),
                 style=_BLOCKING.get(lock.blocks, ""),
             )
         _print_table(console, table)
@@ -108,14 +105,20 @@ def _print_trace(console: Console, trace: Trace) -> None:
     table = _table("#", "Statement", "Lock", "Does", "Takes")
     for row in wording.statement_rows(trace):
         table.add_row(
-            Text(row.number),
-            Text(row.text),
-            Text("\n".join(row.locks), style=_BLOCKING.get(row.blocks, "")),
-            Text("\n".join(row.does)),
-            Text(row.time),
+            _text(row.number),
+            _text(row.text),
+            _text("\n".join(row.locks), style=_BLOCKING.get(row.blocks, "")),
+            _text("\n".join(row.does)),
+            _text(row.time),
         )
     if table.row_count:
         _print_table(console, table)
+
+
+def _text(said: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(wording.plain(said), style=style)
 
 
 def _table(*columns: str) -> Table:
@@ -140,9 +143,8 @@ def _print_table(console: Console, table: Table) -> None:
 
 
 def _print_linted(console: Console, linted: Linted) -> None:
-    from rich.text import Text
 
-    console.print(Text(linted.sql))
+    console.print(_text(linted.sql))
     if linted.findings is None:
         console.print(
             "squawk is not installed, so nothing is said of them: pip install squawk-cli",
@@ -151,8 +153,8 @@ def _print_linted(console: Console, linted: Linted) -> None:
         return
     for finding in linted.findings:
         said = f"{finding.line}: {finding.level}: {finding.rule}: {finding.message}"
-        console.print(Text(said, style="yellow"))
+        console.print(_text(said, style="yellow"))
         if finding.help:
-            console.print(Text(f"  {finding.help}", style="dim"))
+            console.print(_text(f"  {finding.help}", style="dim"))
     if not linted.findings:
         console.print("squawk has nothing to say.", style="green")

@@ -134,6 +134,14 @@ def _effect(effect: Effect) -> str:
     return f"{effect.relation}: {', '.join(words)}" if words else ""
 
 
+def plain(text: str) -> str:
+    """The text with what a terminal would obey, or a reader not see, written out."""
+    return "".join(
+        sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape").decode()
+        for sign in text
+    )
+
+
 def shortened(sql: str) -> str:
     """The beginning of a statement in one line, without the comments before it."""
     lines = [line.strip() for line in sql.splitlines()]
@@ -169,5 +177,9 @@ def remarks(proven: Proven) -> list[str]:
         if len(proven.fits) > _LISTED:
             shown.append(f"and {len(proven.fits) - _LISTED} more (--json)")
         found.append(f"The rows fit what it adds; others may stop it: {', '.join(shown)}")
+    if proven.rows and proven.trace is None:
+        found.append(
+            "The rows that it stops at are made up: --data takes real ones, --rows 0 none."
+        )
     found += [f"Besides what it does to the database: {note}" for note in proven.notes]
     return found

@@ -71,7 +71,12 @@ _NAMED = re.compile(
     r"(?:^|\s)['\"]?(?:-[hpd]|--(?:host|port|dbname|maintenance-db))|\b(?:host(?:addr)?|port|dbname"
     r"|service)\s*="
 )
-_PYTHON = re.compile(r"(?:^|[\s/'\"])(?:python[\d.]*|alembic|flask)(?=$|[\s'\"])")
+_PYTHON = re.compile(
+    # As a program, not as an argument: `file -b /usr/bin/python3` is what platform.architecture()
+    # starts.
+    r"(?:^|[;&|(`]\s*|['\"]|\b(?:env|exec|nohup|sudo|xargs|time)\s+)(?:\w+=\S*\s+)*"
+    r"(?:[^\s'\";&|]*/)?(?:python[\d.]*|alembic|flask)(?=$|[\s'\"])"
+)
 _STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"}
 _URL = re.compile(r"\bpostgres(?:ql)?(?:\+\w+)?://")
 

@@ -173,8 +173,12 @@ class Run:
         """The upgrade or the downgrade of one revision, where its neighbours are applied."""
         script = self._project.script
         _widen(script)
-        step = RevisionStep(script.revision_map, script.get_revision(revision), upgrade)
-        self._migrate(lambda heads: [step], destination_rev=revision)
+        self._migrate(
+            lambda heads: [
+                RevisionStep(script.revision_map, script.get_revision(revision), upgrade)
+            ],
+            destination_rev=revision,
+        )
 
     def offline(self, revision: str, heads: Sequence[str], *, upgrade: bool) -> None:
         """Prints what ``alembic upgrade --sql`` or ``downgrade --sql`` does for one revision.
@@ -184,9 +188,10 @@ class Run:
         """
         script = self._project.script
         _widen(script)
-        step = RevisionStep(script.revision_map, script.get_revision(revision), upgrade)
         self._migrate(
-            lambda heads: [step],
+            lambda heads: [
+                RevisionStep(script.revision_map, script.get_revision(revision), upgrade)
+            ],
             as_sql=True,
             starting_rev=list(heads) or "base",
             destination_rev=revision,

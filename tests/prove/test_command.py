@@ -90,6 +90,7 @@ def test_the_document(project: Project, server: scratch.Server, tmp_path: Path) 
     assert databases(server) == before
 
 
+@pytest.mark.slow
 def test_markdown_holds_what_names_have_in_them(project: Project, server: scratch.Server) -> None:
     code, output, errors = run(project, server, "--markdown", "--law", "again", "--rows", "1")
     assert (code, errors) == (1, "")
@@ -109,6 +110,7 @@ def test_on_an_embedded_server_of_its_own(project: Project) -> None:
     assert "\x1b[" not in output
 
 
+@pytest.mark.slow
 def test_mistakes(project: Project, server: scratch.Server) -> None:
     code, _, errors = run(project, server, "nosuch")
     assert (code, "Can't locate revision identified by 'nosuch'" in errors) == (2, True)
@@ -134,6 +136,7 @@ def test_mistakes(project: Project, server: scratch.Server) -> None:
     assert (code, "pyproject.toml:2: " in errors) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_rest_is_not_reached_after_one_that_does_not_run(
     project: Project, server: scratch.Server
 ) -> None:
@@ -147,11 +150,12 @@ def test_the_rest_is_not_reached_after_one_that_does_not_run(
     assert "fine breaks: runs" in output
 
 
+@pytest.mark.slow
 def test_interrupted_it_leaves_nothing(project: Project, server: scratch.Server) -> None:
     """Neither databases nor processes, however it ends."""
     before = databases(server)
     url = server.url.render_as_string(hide_password=False)
-    for how in (signal.SIGINT, signal.SIGKILL):
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         command = [sys.executable, "-m", "alembic_fixups", "prove", "start:", "--scratch-url", url]
         running = subprocess.Popen(command, cwd=project.folder, stdout=subprocess.DEVNULL)
         _wait_until(lambda: len(databases(server) - before) >= 2)
@@ -161,7 +165,7 @@ def test_interrupted_it_leaves_nothing(project: Project, server: scratch.Server)
         running.wait(30)
         for child in children:
             _wait_until(partial(_is_gone, child))
-        if how == signal.SIGINT:
+        if how != signal.SIGKILL:
             assert databases(server) == before
     with scratch.connect(server.url) as connection:
         for left in databases(server) - before:

@@ -107,6 +107,7 @@ def test_every_format_of_pg_dump(
     assert scanned == [4]
 
 
+@pytest.mark.slow
 def test_a_compressed_script(
     project: Project, server: scratch.Server, database_url: URL, tmp_path: Path
 ) -> None:

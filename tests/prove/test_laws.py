@@ -126,6 +126,7 @@ def test_a_downgrade_that_does_not_give_back(server: scratch.Server, tmp_path: P
     assert any(line.startswith("-") and "note=''" in line for line in lost)
 
 
+@pytest.mark.slow
 def test_a_column_that_comes_again_stands_last(server: scratch.Server, tmp_path: Path) -> None:
     moves = (
         "op.execute('ALTER TABLE empty DROP COLUMN IF EXISTS a')",
@@ -138,6 +139,7 @@ def test_a_column_that_comes_again_stands_last(server: scratch.Server, tmp_path:
     assert verdict(proven, "downgrade").notes == ("Columns stand in another order.",)
 
 
+@pytest.mark.slow
 def test_offline_is_not_what_it_is_online(server: scratch.Server, tmp_path: Path) -> None:
     asks = (
         """
@@ -159,6 +161,7 @@ def test_offline_is_not_what_it_is_online(server: scratch.Server, tmp_path: Path
     assert verdict(asking, "offline").reason.startswith("upgrade --sql: revision asks")
 
 
+@pytest.mark.slow
 def test_rows_stop_a_revision_that_did_not_think_of_them(
     server: scratch.Server, tmp_path: Path
 ) -> None:
@@ -213,6 +216,7 @@ def test_rows_fit_what_a_revision_adds(server: scratch.Server, tmp_path: Path) -
     assert all(one.rows == 20 for one in proven.rows)
 
 
+@pytest.mark.slow
 def test_what_differs_from_run_to_run_is_not_compared(
     server: scratch.Server, tmp_path: Path
 ) -> None:
@@ -238,6 +242,7 @@ def test_what_differs_from_run_to_run_is_not_compared(
     assert "do not end the same" in verdict(other, "runs").reason
 
 
+@pytest.mark.slow
 def test_a_revision_that_makes_a_role(server: scratch.Server, tmp_path: Path) -> None:
     name = "prove_made_this_role"
     makes = (f"op.execute('CREATE ROLE {name}')", f"op.execute('DROP ROLE {name}')")

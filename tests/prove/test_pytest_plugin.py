@@ -111,6 +111,7 @@ def test_the_newest_revision(project: Project) -> None:
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_several_revisions_and_a_choice(project: Project) -> None:
     code, output = run(project, "--alembic-fixups-since=good", "-k", "test_idempotent")
     assert code == 1, output
@@ -118,6 +119,7 @@ def test_several_revisions_and_a_choice(project: Project) -> None:
     assert results(output, "FAILED") == ["test_idempotent[stock]"]
 
 
+@pytest.mark.slow
 def test_models_that_do_not_match(project: Project) -> None:
     project.models(MODELS.replace('Column("note", Text)', 'Column("notes", Text)'))
     code, output = run(project, "--alembic-fixups", "-k", "test_models_match")
@@ -125,6 +127,7 @@ def test_models_that_do_not_match(project: Project) -> None:
     assert "op.add_column('owner', sa.Column('notes'" in output
 
 
+@pytest.mark.slow
 def test_models_that_the_codemod_would_change(project: Project) -> None:
     settings = """
         [tool.pytest.ini_options]
@@ -142,6 +145,7 @@ def test_models_that_the_codemod_would_change(project: Project) -> None:
     assert "index=True" in output
 
 
+@pytest.mark.slow
 def test_a_process_of_pytest_postgresql(project: Project, server: scratch.Server) -> None:
     query = server.url.query
     conftest = f"""
