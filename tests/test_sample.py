@@ -427,6 +427,7 @@ def test_no_true_difference_is_hidden(fresh: Sample, fixups: tuple[str, ...]) ->
     assert len(found.get("tenant-keys", ())) == (25 if "tenant-keys" in fixups else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fixups", FIXUPS, ids="+".join)
 def test_true_differences_are_brought_in_line_along_with_the_moves(
     fresh: Sample, server: scratch.Server, fixups: tuple[str, ...]
@@ -441,6 +442,7 @@ def test_true_differences_are_brought_in_line_along_with_the_moves(
     assert snapshot.schema(server, fresh.url) == before
 
 
+@pytest.mark.slow
 def test_an_upgrade_that_tenant_keys_refuse_has_moved_nothing(
     fresh: Sample, server: scratch.Server
 ) -> None:

@@ -66,6 +66,7 @@ def sources(original: Sources, tmp_path: Path) -> Sources:
     return Sources(tmp_path / "project", original.names)
 
 
+@pytest.mark.slow
 def test_check_lists_what_would_change_and_writes_nothing(original: Sources) -> None:
     done = original.codemod("--check")
     assert done.code == 1
@@ -76,6 +77,7 @@ def test_check_lists_what_would_change_and_writes_nothing(original: Sources) -> 
     assert "\x1b" not in done.out
 
 
+@pytest.mark.slow
 def test_diff_shows_the_changes_and_writes_nothing(original: Sources) -> None:
     done = original.codemod("--diff")
     assert done.code == 0

@@ -95,6 +95,7 @@ def test_killed_while_it_is_finished(
     assert sorted(waiting.embeddings.calls) == ["text 1", "text 2", "text 3", "text 4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how, code",
     [

@@ -178,6 +178,7 @@ VOLATILE = (
 )
 
 
+@pytest.mark.slow
 def test_values_that_change_are_told(
     project: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -246,6 +247,7 @@ op.execute('''
 """
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_is_not_equal_is_not_written(project: Commands) -> None:
     """A revision that stays lists tables in the order in which they were made."""
     made = "op.execute('CREATE TABLE table_{} ()')"
@@ -281,6 +283,7 @@ STAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "what", ["a revision", pytest.param("env.py, by way of a module", marks=pytest.mark.slow)]
 )

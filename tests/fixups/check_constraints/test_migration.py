@@ -357,6 +357,7 @@ HOSTILE = ["it's", "a:b :c", "100% %s", "back\\slash", "$$", "$fixup$", "\U0001f
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(before=labels, after=labels)
+@pytest.mark.slow
 def test_any_labels_online_and_offline(
     database_url: URL,
     server: scratch.Server,

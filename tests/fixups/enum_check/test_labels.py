@@ -81,6 +81,7 @@ t.append_constraint(CheckConstraint(or_(t.c.kind != labels[0], t.c.id >= 0), nam
 @given(labels=LABELS, strategy=st.sampled_from(["rewrite", "online"]))
 @example(labels=HOSTILE, strategy="rewrite")
 @example(labels=HOSTILE, strategy="online")
+@pytest.mark.slow
 def test_any_labels_go_there_and_back(
     server: scratch.Server, labels: list[str], strategy: str
 ) -> None:
