@@ -230,6 +230,7 @@ def _explore(examples: int) -> hypothesis_settings:
 
 @_explore(1)
 @given(st.lists(STYLES, min_size=25, max_size=25), st.sampled_from(["\n", "\r\n"]))
+@pytest.mark.slow
 def test_made_up_models(styles: list[Style], newline: str) -> None:
     check(styles, newline)
 

@@ -78,11 +78,10 @@ def prove(project: Project, server: scratch.Server, path: Path, wish: str | None
     "options",
     [
         [],
-        ["--data-only", "--inserts"],
         *(
             pytest.param(options.split(), marks=pytest.mark.slow)
             for options in (
-                *("--data-only", "--data-only --column-inserts"),
+                *("--data-only", "--data-only --inserts", "--data-only --column-inserts"),
                 *("-Fc", "-Fc --data-only", "-Fd", "-Ft"),
             )
         ),

@@ -87,6 +87,7 @@ LOUD = env_py(
 LONG = "s3_" + "x" * 50
 
 
+@pytest.mark.slow
 def test_a_squash_in_json_and_undone(
     project: Commands, database_url: URL, connection: psycopg.Connection[tuple[Any, ...]]
 ) -> None:

@@ -249,6 +249,7 @@ def test_settings_that_name_the_type_go_on_doing_so(tmp_path: Path) -> None:
     assert 'name="ck_named_c", native_enum=False, create_constraint=True' in text
 
 
+@pytest.mark.slow
 def test_values_that_change_afterwards(tmp_path: Path) -> None:
     """The CHECK beside an array is made anew of the values of its enum."""
     files = {
@@ -300,6 +301,7 @@ def test_python_gets_what_it_got(rewritten: tuple[Sources, Done]) -> None:
     assert done.out.splitlines() == ["Status.done Status.new", "Status.new", "done is new"]
 
 
+@pytest.mark.slow
 def test_the_sample(tmp_path: Path) -> None:
     for name in ("app", "alembic", "alembic.ini", "pyproject.toml"):
         source = SAMPLE / name

@@ -631,6 +631,7 @@ def test_a_name_that_the_models_do_not_have_stops_the_run(asked_for: Rewritten) 
     assert "did you mean 'Bare2.one'?" in done.err
 
 
+@pytest.mark.slow
 def test_a_second_run_changes_nothing(
     right: Rewritten, refused: Rewritten, asked_for: Rewritten
 ) -> None:

@@ -233,6 +233,7 @@ def test_a_naming_convention_does_not_change_the_names(tmp_path: Path) -> None:
     assert models == wanted
 
 
+@pytest.mark.slow
 def test_the_schema_is_named_only_where_the_models_have_it(tmp_path: Path) -> None:
     both = '[tool.alembic-fixups.schema-prefix]\nschema = "migration"\n' + LEVELS
     sources = Sources.make(tmp_path, both, {"tenancy": TENANCY})
@@ -261,6 +262,7 @@ def test_without_configured_mappers_nothing_is_changed(tmp_path: Path) -> None:
     assert "expression 'Nobody' failed to locate a name" in refusal["reason"]
 
 
+@pytest.mark.slow
 def test_the_sample_project(tmp_path: Path) -> None:
     folder = tmp_path / "sample"
     shutil.copytree(ROOT / "sample_project", folder, ignore=shutil.ignore_patterns("__pycache__"))

@@ -732,6 +732,7 @@ REPEATED = {
 }
 
 
+@pytest.mark.slow
 def test_numbers_that_a_model_repeats_get_a_name_when_asked(tmp_path: Path) -> None:
     wanted_columns = {"documents.title": 1024, "documents.body": 1024}
     sources = Sources.make(tmp_path, settings_of(wanted_columns), REPEATED)
