@@ -92,9 +92,13 @@ def test_the_proof_on_its_page_is_what_comes_out(tmp_path: Path) -> None:
 
 
 def _without_times(text: str) -> list[str]:
-    """The lines without durations, and without how the columns of tables are aligned to them."""
+    """The lines without durations, and without which statement holds a lock the longest.
+
+    Nor how the columns of tables are aligned to them.
+    """
     text = re.sub(r"[\d.]+ m?s\b", "some time", text)
-    return [re.sub(r" {2,}", "  ", line).rstrip() for line in text.strip().splitlines()]
+    lines = [re.sub(r" {2,}", "  ", line).rstrip() for line in text.strip().splitlines()]
+    return [re.sub(r"(some time  some time)  \d+$", r"\1", line) for line in lines]
 
 
 def test_every_general_setting_is_in_the_readme() -> None:
