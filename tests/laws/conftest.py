@@ -106,7 +106,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     A case that need not be tried everywhere has its turn on 16 and on the newest version alone, and
     there without what hardly depends on it. ``make test`` has every law for the basic cases, on 16
     (but law 5 for one alone); for the others, and for the basic ones on 15 and 18, those alone that
-    find most. Law 5 of these others on 15 and 18 is for the nights.
+    find most. The rest of these others on 15 and 18 is for the nights.
     """
     cases = {case.name: case for case in all_cases()}
     first_with = {case.models: name for name, case in reversed(cases.items())}
@@ -128,7 +128,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         if law in _RESTART and case.name != "tenant_keys-basic":
             item.add_marker(pytest.mark.slow)
-        if law in _RESTART and version != 16 and not is_basic:
+        if version != 16 and not is_basic and law not in _EVERYWHERE:
             item.add_marker(pytest.mark.nightly)
         if law == _LAW_2:
             if first_with[case.models] != case.name:
