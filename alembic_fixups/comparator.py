@@ -97,6 +97,7 @@ def name_schemas(context: AutogenContext, schemas: set[str | None]) -> None:
         view.name_schemas(run, schemas)
 
 
+@_uncollected()
 def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> None:
     """Takes out the operations that fixups own and puts theirs in, in an order that works."""
     run = _runs.pop(context, None)
