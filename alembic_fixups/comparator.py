@@ -6,18 +6,17 @@ no fixup switched on they do nothing at all.
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from weakref import WeakKeyDictionary
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.util import CommandError
 
 from alembic_fixups import catalog, settings, stock, view
+from alembic_fixups.garbage import collect_as_usual, collect_seldom
 from alembic_fixups.rendering.steps import StepsOp
 from alembic_fixups.report import Refused
 from alembic_fixups.run import Run
@@ -26,7 +25,9 @@ from alembic_fixups.target import Target, UnresolvedReference
 log = logging.getLogger("alembic.fixups")  # alembic.ini shows what is below "alembic"
 
 
-_runs: WeakKeyDictionary[AutogenContext, Run] = WeakKeyDictionary()
+_RUN = "_alembic_fixups_run"
+"""The attribute a context has its run in. A run knows its context: a table of weak references
+would keep both for good where a comparison fails."""
 _listener: ContextVar[list[Run] | None] = ContextVar("alembic_fixups_runs", default=None)
 
 
@@ -41,19 +42,6 @@ def collect_runs() -> Iterator[list[Run]]:
         _listener.reset(token)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without Python's collector: copies of tables are no garbage, and to look takes a third."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@_uncollected()
 def rewrite_target(context: AutogenContext) -> None:
     """Puts the rewritten copy of the models' metadata in the place of the metadata.
 
@@ -72,6 +60,7 @@ def rewrite_target(context: AutogenContext) -> None:
         raise CommandError(str(error)) from error
     if not loaded.active or context.metadata is None:
         return
+    collect_seldom()
     known = catalog.read(context.connection)
     try:
         target = Target(context.metadata, context.dialect.default_schema_name or "public")
@@ -87,22 +76,21 @@ def rewrite_target(context: AutogenContext) -> None:
         raise CommandError(str(error)) from error
     context.metadata = target.metadata
     view.show(run)
-    _runs[context] = run
+    setattr(context, _RUN, run)
 
 
 def name_schemas(context: AutogenContext, schemas: set[str | None]) -> None:
     """Has Alembic look at the schemas that the models' tables are in."""
-    run = _runs.get(context)
-    if run is not None:
-        view.name_schemas(run, schemas)
+    if hasattr(context, _RUN):
+        view.name_schemas(getattr(context, _RUN), schemas)
 
 
-@_uncollected()
 def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> None:
     """Takes out the operations that fixups own and puts theirs in, in an order that works."""
-    run = _runs.pop(context, None)
-    if run is None:
+    if not hasattr(context, _RUN):
         return
+    run: Run = getattr(context, _RUN)
+    delattr(context, _RUN)
     view.restore(run)
 
     owns: list[Callable[[ops.MigrateOperation], bool]] = [stock.live_partitions(run)]
@@ -142,6 +130,7 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
     listener = _listener.get()
     if listener is not None:
         listener.append(run)
+    collect_as_usual()
 
 
 def _refuse_foreign_transaction(context: AutogenContext) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import URL, Engine, MetaData, create_engine, event
+from sqlalchemy import URL, Engine, MetaData, Table, create_engine, event
 
 from alembic_fixups import scratch
 from alembic_fixups.fixups import all_fixups
@@ -86,6 +88,29 @@ def test_more_tables_are_no_more_queries(
     few, many = asked[situation]
     assert sum(few.values()) > 20
     assert many == few
+
+
+@pytest.mark.postgres(16)
+def test_python_collects_garbage_as_before_afterwards(database_url: URL, tmp_path: Path) -> None:
+    """Also where one failed before it, whose context Alembic keeps until its next command."""
+    project = Project(make_folder(tmp_path / "project"), models(4), database_url, FIXUPS)
+    usual = gc.get_threshold()
+    during: list[int] = []
+
+    def failing(*_: object) -> None:
+        during.append(gc.get_threshold()[0])
+        raise RuntimeError("failed")
+
+    create(project.metadata, database_url)
+    event.listen(Table, "column_reflect", failing)
+    try:
+        with pytest.raises(RuntimeError, match="failed"):
+            project.autogenerate()
+    finally:
+        event.remove(Table, "column_reflect", failing)
+    project.autogenerate()
+    assert during[0] > usual[0]
+    assert gc.get_threshold() == usual
 
 
 ORDERS = Twin(

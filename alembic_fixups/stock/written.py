@@ -3,25 +3,33 @@
 Alembic compiles an expression as for the driver, which doubles a percent sign and takes the
 backslash from ``\\:``, and writes that into the revision; when it is run, both are done once more:
 ``t <> '50%'`` becomes ``t <> '50%%'``, and ``':x'`` asks for a parameter. Names of tables it writes
-between apostrophes as they are, in the operations for their comments.
+between apostrophes as they are, in the operations for their comments. What an array is of it looks
+for by its name as a regular expression, and leaves ``ENUM`` without a module where that fails.
 """
 
 from __future__ import annotations
 
 from copy import copy
-from typing import Any
+from typing import Any, Literal
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
-from alembic.autogenerate.render import _render_create_table_comment, _render_drop_table_comment
+from alembic.autogenerate.render import (
+    _render_create_table_comment,
+    _render_drop_table_comment,
+    _repr_type,
+    _sqlalchemy_autogenerate_prefix,
+)
 from alembic.ddl.impl import DefaultImpl
 from alembic.operations import ops
-from sqlalchemy import ClauseElement, TextClause
+from sqlalchemy import ARRAY, ClauseElement, TextClause
+from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.rendering import quoting
 from alembic_fixups.stock.constraints import expression_sql
 
 _METHOD = "render_ddl_sql_expr"
+_TYPES = "render_type"
 
 
 class CreateTableComment(ops.CreateTableCommentOp):
@@ -69,7 +77,7 @@ def _escaped(name: str) -> str:
 
 
 def faithfully(impl: DefaultImpl) -> None:
-    """Has expressions written as they are, from here on until :func:`as_ever`."""
+    """Has expressions written as they are, from here on until `as_ever`, and arrays."""
     compiled = getattr(impl, _METHOD)
 
     def render(expression: ClauseElement, *, is_index: bool = False, **options: Any) -> str:
@@ -83,9 +91,28 @@ def faithfully(impl: DefaultImpl) -> None:
         # literal_column(), which Alembic takes for parts of an index, knows no parameters.
         return text if is_index else quoting.without_parameters(text)
 
+    typed = impl.render_type
+
+    def render_type(type_: TypeEngine[Any], context: AutogenContext) -> str | Literal[False]:
+        if isinstance(type_, ARRAY) and type(type_).__module__.startswith("sqlalchemy."):
+            return _array(type_, context)
+        return typed(type_, context)
+
     setattr(impl, _METHOD, render)
+    setattr(impl, _TYPES, render_type)
+
+
+def _array(type_: ARRAY[Any], context: AutogenContext) -> str:
+    if type(type_).__module__.startswith("sqlalchemy.dialects"):
+        module = "postgresql."  # Alembic adds the import
+    else:
+        module = _sqlalchemy_autogenerate_prefix(context)
+    name = f"{type(type_).__name__}("
+    of = _repr_type(type_.item_type, context)
+    return module + repr(type_).replace(f"{name}{type_.item_type!r}", f"{name}{of}", 1)
 
 
 def as_ever(impl: DefaultImpl) -> None:
-    """Undoes :func:`faithfully`: Alembic renders expressions to compare them, too."""
+    """Undoes `faithfully`: Alembic renders expressions to compare them, too."""
     vars(impl).pop(_METHOD, None)
+    vars(impl).pop(_TYPES, None)

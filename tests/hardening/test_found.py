@@ -8,7 +8,7 @@ import pytest
 
 from alembic_fixups import scratch
 from tests.hardening import trial
-from tests.hardening.schemas import Case, Check, Chosen, Column, Models, Table
+from tests.hardening.schemas import Case, Check, Chosen, Column, EnumType, Models, Table
 
 pytestmark = [pytest.mark.postgres(16), pytest.mark.filterwarnings("ignore")]
 
@@ -54,4 +54,17 @@ def test_a_colon_in_the_default_of_a_dropped_table(server: scratch.Server, templ
     case = Case(models(table(), gone), models(table()), CHECKS)
     assert trial.run(case, server, template).kind == "done"
     case = Case(models(table(column)), models(table()), CHECKS)
+    assert trial.run(case, server, template).kind == "done"
+
+
+@pytest.mark.parametrize("name", ["-- mood2 /*", "m\\1(", "a{2}|b"])
+def test_an_array_of_an_enum_whose_name_is_a_regular_expression(
+    server: scratch.Server, template: str, name: str
+) -> None:
+    """Alembic looks for the name in what it has written, to put the module before ``ENUM``."""
+    gone = table(Column(1, "moods", "array", enum=1), id=1)
+    enums = (EnumType(1, name, ("a", "b")),)
+    case = Case(Models((table(), gone), enums), Models((table(),), enums), CHECKS)
+    assert trial.run(case, server, template).kind == "done"
+    case = Case(Models((table(),), enums), Models((table(), gone), enums), CHECKS)
     assert trial.run(case, server, template).kind == "done"

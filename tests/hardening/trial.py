@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from tempfile import TemporaryDirectory
 import psycopg
 from alembic.util import CommandError
 from hypothesis import reject
+from hypothesis.errors import UnsatisfiedAssumption
 from sqlalchemy import MetaData, create_engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -312,7 +314,15 @@ def run(
         project = Project.make(Path(folder) / "project", url, "", writing.settings(case))
         trial = Trial(case, project, server, say)
         _prepare(trial)
-        return trial.run()
+        try:
+            return trial.run()
+        except (AssertionError, UnsatisfiedAssumption):
+            raise
+        except Exception:
+            unexpected = traceback.format_exc()
+        # Outside of the handler, without the frames of generated files: Hypothesis takes a failure
+        # of a file of another name for another failure.
+        raise AssertionError(unexpected)
 
 
 def _prepare(trial: Trial) -> None:
