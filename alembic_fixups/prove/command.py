@@ -72,23 +72,34 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
         SettingsError: the settings are no good.
         ScratchError: a server does not answer, or no database can be made there.
     """
+    found: Report | None = None
     try:
         # What a revision prints where it is loaded must not get into the document.
         with set_aside() if request.as_json or request.as_markdown else nullcontext():
             history.load(project.script)  # says what is wrong with a broken one
-            found = _prove(project, console, errors, request)
+            for so_far in _reports(project, console, errors, request):
+                found = so_far
     except psycopg.Error as error:
         raise ProjectError(str(error).strip()) from error
+    finally:  # what has been found before an error, too
+        if found is not None:
+            _print(found, console, request)
+    return int(found is not None and found.is_broken)
+
+
+def _print(found: Report, console: Console, request: Request) -> None:
     if request.as_json:
         console.out(report.document(found), highlight=False)
     elif request.as_markdown:
         console.out(markdown.render(found), highlight=False)
     else:
         terminal.print_summary(console, found)
-    return int(found.is_broken)
 
 
-def _prove(project: Project, console: Console, errors: Console, request: Request) -> Report:
+def _reports(
+    project: Project, console: Console, errors: Console, request: Request
+) -> Iterator[Report]:
+    """What has been found, after each revision."""
     chosen = revisions.choose(project.script, request.revisions)
     found = settings.load(settings.path_for(project.config))
     wanted = _wanted(found.prove, request)
@@ -106,13 +117,13 @@ def _prove(project: Project, console: Console, errors: Console, request: Request
         )
         for number, script in enumerate(chosen):
             progress.begin(script.revision)
-            report = _with(report, proving, script, request)
+            rest = tuple(later.revision for later in chosen[number + 1 :])
+            report = replace(_with(report, proving, script, request), not_reached=rest)
             if not (request.as_json or request.as_markdown):
                 terminal.print_proven(console, report.proven[-1], report)
+            yield report
             if report.proven[-1].trace is None:
-                rest = tuple(later.revision for later in chosen[number + 1 :])
-                return replace(report, not_reached=rest)
-    return report
+                return
 
 
 def _wanted(found: Prove, request: Request) -> Prove:

@@ -35,7 +35,7 @@ class Report:
         seed: what they were made of.
         proven: what came out for each revision, in the order of the history.
         linted: their statements, by revision, where that was asked for.
-        not_reached: the revisions after one that does not run.
+        not_reached: the revisions after one that does not run, or after an error.
     """
 
     postgres: int

@@ -151,6 +151,20 @@ def test_the_rest_is_not_reached_after_one_that_does_not_run(
 
 
 @pytest.mark.slow
+def test_what_was_found_before_an_error_is_told(project: Project, server: scratch.Server) -> None:
+    statements = project.folder / "statements"
+    (statements / "stock.sql").mkdir(parents=True)
+    options = ("fine:", "--law", "runs", "--sql", str(statements))
+    code, output, errors = run(project, server, *options, "--json")
+    document = json.loads(output)
+    assert (code, document["not_reached"]) == (2, ["stock"])
+    assert [revision["revision"] for revision in document["revisions"]] == ["fine"]
+    assert "stock.sql cannot be written: Is a directory" in errors
+    code, output, _ = run(project, server, *options)
+    assert (code, "Not reached: stock" in output) == (2, True)
+
+
+@pytest.mark.slow
 def test_interrupted_it_leaves_nothing(project: Project, server: scratch.Server) -> None:
     """Neither databases nor processes, however it ends."""
     before = databases(server)
