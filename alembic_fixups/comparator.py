@@ -95,6 +95,7 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
 
     owns: list[Callable[[ops.MigrateOperation], bool]] = [stock.live_partitions(run)]
     first: list[StepsOp] = []
+    aside: list[StepsOp] = []
     early: list[StepsOp] = []
     again: list[StepsOp] = []
     last: list[StepsOp] = []
@@ -102,10 +103,12 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
         replacement = fixup.replace(wanted, chosen, run, upgrade_ops)
         owns.append(replacement.owns)
         first.extend(replacement.first)
+        aside.extend(replacement.aside)
         early[:0] = replacement.early  # what makes way for others is theirs that rewrite later
         again.extend(replacement.again)
         last[:0] = replacement.last
         run.operations.extend(replacement.operations)
+    first += aside
     stock.remove(upgrade_ops, lambda operation: any(owned(operation) for owned in owns))
     stock.order(upgrade_ops)
     if run.settings.general.idempotent == "all":

@@ -30,6 +30,8 @@ class Replacement:
         owns: whether an operation of Alembic's is the fixup's business and has to go.
         operations: what to do instead; none where the database is already as desired.
         first: what to do before anything else in the migration.
+        aside: what then changes rows so that the rest can be done; every look of *first* has let
+            the migration pass by then.
         early: what to do after that, before Alembic's own operations.
         again: what a downgrade does before anything else but what *last* undoes, where the revision
             has more than *first* and *early*.
@@ -39,6 +41,7 @@ class Replacement:
     owns: Callable[[ops.MigrateOperation], bool]
     operations: list[StepsOp] = field(default_factory=list)
     first: list[StepsOp] = field(default_factory=list)
+    aside: list[StepsOp] = field(default_factory=list)
     early: list[StepsOp] = field(default_factory=list)
     again: list[StepsOp] = field(default_factory=list)
     last: list[StepsOp] = field(default_factory=list)

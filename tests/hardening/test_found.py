@@ -8,7 +8,17 @@ import pytest
 
 from alembic_fixups import scratch
 from tests.hardening import trial
-from tests.hardening.schemas import Case, Check, Chosen, Column, EnumType, Models, Table
+from tests.hardening.schemas import (
+    Case,
+    Check,
+    Chosen,
+    Column,
+    EnumType,
+    ForeignKey,
+    Models,
+    Table,
+    Tenants,
+)
 
 pytestmark = [pytest.mark.postgres(16), pytest.mark.filterwarnings("ignore")]
 
@@ -68,3 +78,24 @@ def test_an_array_of_an_enum_whose_name_is_a_regular_expression(
     assert trial.run(case, server, template).kind == "done"
     case = Case(Models((table(),), enums), Models((table(), gone), enums), CHECKS)
     assert trial.run(case, server, template).kind == "done"
+
+
+def test_rows_stay_where_they_are_when_another_fixup_refuses_others(
+    server: scratch.Server, template: str
+) -> None:
+    """Rows are moved once every look has let the migration pass."""
+    client = Column(10, "client_id", "integer", nullable=False)
+    engagement = Column(11, "engagement_id", "integer", nullable=False)
+    listed = Column(12, "state", "listed", enum=1, nullable=False, check="known_state")
+    to_client = ForeignKey((client.id,), 1, (KEY.id,), None)
+    clients = table(id=1)
+    engagements = replace(table(client, id=2), foreign_keys=(to_client,))
+    keys = (to_client, ForeignKey((engagement.id,), 2, (KEY.id,), None))
+    items = replace(table(client, engagement, listed, id=3), foreign_keys=keys)
+    before = Models((clients, engagements, items), (EnumType(1, "mood", ("a", "b", "c")),))
+    after = replace(before, enums=(EnumType(1, "mood", ("a", "b")),))
+    tenants = Tenants((1, 2), ("client_id", "engagement_id"), "hierarchy", "quarantine", wrong=True)
+    case = Case(before, after, Chosen(tenants, checks=True), fitting=False)
+    outcome = trial.run(case, server, template)
+    assert outcome.kind == "refused"
+    assert "Nothing has been changed" in outcome.message  # which the trial compares

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 
 from alembic.operations import ops
 
@@ -61,10 +62,15 @@ def replace(
         first.append(Unit([row_security(templates, early)]))
     if replaced:
         first.append(Unit([look_at_keys(templates, replaced)]))
-    first += wrong_rows(templates, early, movable, settings.violations, run)
+    stops, moves = wrong_rows(templates, early, movable, settings.violations, run)
     replacement.first = [
-        _operation((), first, "looks at what is there", "puts back what was moved")
+        _operation(
+            (), [*first, *stops], "looks at what is there", "brings back keys that were NOT VALID"
+        )
     ]
+    if moves:
+        done = "moves rows out of the way"
+        replacement.aside = [_operation((), moves, done, "puts back what was moved")]
     # Several keys may refer to one unique key.
     unique = {
         (change.parent, frozenset(change.key.parent_columns)): change
@@ -73,7 +79,7 @@ def replace(
     }
     units = [
         *([Unit([row_security(templates, late)])] if late else []),
-        *wrong_rows(templates, late, movable, settings.violations, run),
+        *chain(*wrong_rows(templates, late, movable, settings.violations, run)),
         *(_unique_key(templates, change) for change in reversed(unique.values())),
         *(_index(templates, change) for change in lacking if change.needs_index),
         *(

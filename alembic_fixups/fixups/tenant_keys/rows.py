@@ -33,14 +33,13 @@ def wrong_rows(
     movable: Sequence[Change],
     violations: Violations,
     run: Run,
-) -> list[Unit]:
-    """What happens to rows that are wrong: first those that stop it, then those that are moved."""
+) -> tuple[list[Unit], list[Unit]]:
+    """What happens to rows that are wrong: those that stop it, and those that are moved then."""
     stopping = [change for change in checked if change not in movable]
     moved = [change for change in checked if change in movable]
-    units = [Unit([_stop(templates, stopping)])] if stopping else []
-    if moved:
-        units.append(_move(templates, list(_referring_first(moved)), violations, run))
-    return units
+    stops = [Unit([_stop(templates, stopping)])] if stopping else []
+    moves = [_move(templates, list(_referring_first(moved)), violations, run)] if moved else []
+    return stops, moves
 
 
 def is_movable(change: Change, mode: Violations, run: Run) -> bool:
