@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.operations import ops
 from sqlalchemy import Column, Identity
+from sqlalchemy.types import NullType
 
 from alembic_fixups.rendering.steps import Step, StepsOp
 from alembic_fixups.rendering.templates import TableName, Templates
@@ -232,6 +233,9 @@ class _Guard:
             column = Column(operation.column_name, alter.modify_type)
             column, checks = self._without_checks(column, alter.table_name, alter.schema)
             alter.modify_type = column.type
+        elif isinstance(alter.existing_type, NullType):
+            # One that SQLAlchemy does not know; written as sa.NullType, which there is not.
+            alter.existing_type = None
         if not _is_identity_change(operation):
             return [alter, *checks]
         if alter.modify_nullable is None:

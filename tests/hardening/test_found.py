@@ -99,3 +99,16 @@ def test_rows_stay_where_they_are_when_another_fixup_refuses_others(
     outcome = trial.run(case, server, template)
     assert outcome.kind == "refused"
     assert "Nothing has been changed" in outcome.message  # which the trial compares
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type")
+def test_the_comment_of_a_column_whose_type_sqlalchemy_does_not_know(
+    server: scratch.Server, template: str
+) -> None:
+    """SQLAlchemy takes what is in parentheses for a length; Alembic writes ``sa.NullType``."""
+    moods = Column(1, "moods", "array", enum=1)
+    enums = (EnumType(1, "mood (new)", ("a", "b")),)
+    said = table(replace(moods, comment="said"))
+    for before, after in ((table(moods), said), (said, table(moods))):
+        case = Case(Models((before,), enums), Models((after,), enums), CHECKS)
+        assert trial.run(case, server, template).kind == "done"
