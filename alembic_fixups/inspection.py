@@ -179,7 +179,8 @@ class Inspection:
     def _reflect(self, kind: str, schema: str) -> dict[str, Any]:
         found = self._ask(kind, schema, self._inspector)
         if kind == "foreign_keys":
-            for foreign_keys in found.values():
+            for table, foreign_keys in found.items():
+                self._leave_out_parts(schema, table, foreign_keys)
                 for foreign_key in foreign_keys:
                     self._name_referred(foreign_key)
         elif kind in ("columns", "indexes", "check_constraints") and self._renamed:
@@ -200,6 +201,16 @@ class Inspection:
             for table, items in found.items():
                 self._retype(schema, table, kind, items)
         return found
+
+    def _leave_out_parts(self, schema: str, table: str, foreign_keys: list[dict[str, Any]]) -> None:
+        """Takes out what PostgreSQL makes of a foreign key for each partition that it refers to.
+
+        Alembic takes them for foreign keys that the models lack; none of them can be dropped alone.
+        """
+        relation = self._relations.get((schema, table))
+        if relation is not None and relation.partition_of is None:
+            parts = {known.name for known in relation.foreign_keys if known.inherited}
+            foreign_keys[:] = [item for item in foreign_keys if item["name"] not in parts]
 
     def _leave_out_successors(
         self, schema: str, table: str, kind: str, items: list[dict[str, Any]]

@@ -215,3 +215,42 @@ def test_types_that_move_are_named_by_their_new_schema_on_an_autocommit_connecti
             assert path == '"$user", public', "it is as it was"
     finally:
         engine.dispose()
+
+
+PARTITIONED = """
+metadata = MetaData()
+Table("events", metadata, Column("id", Integer, primary_key=True),
+      Column("at", Date, primary_key=True), postgresql_partition_by="RANGE (at)")
+Table("notes", metadata, Column("id", Integer, primary_key=True), Column("event_id", Integer),
+      Column("event_at", Date),
+      {key})
+"""
+TO_EVENTS = (
+    'ForeignKeyConstraint(["event_id", "event_at"], ["events.id", "events.at"], name="at_event")'
+)
+
+
+def test_a_foreign_key_to_a_partitioned_table_is_one(
+    tmp_path: Path, database_url: URL, connection: Connection
+) -> None:
+    """PostgreSQL has one more for each partition, which nobody can drop."""
+    there, gone = PARTITIONED.replace("{key}", TO_EVENTS), PARTITIONED.replace("{key}", "")
+    settings = "[tool.alembic-fixups.check-constraints]"
+    project = Project.make(tmp_path / "project", database_url, there, settings)
+    project.create_all()
+    connection.execute("""
+        CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+        CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+        INSERT INTO events VALUES (1, '2025-05-05');
+        INSERT INTO notes VALUES (1, 1, '2025-05-05')
+    """)
+    assert project.is_converged()
+    project.models(gone)
+    project.autogenerate()
+    project.upgrade()
+    assert project.is_converged()
+    project.downgrade("base")
+    project.models(there)
+    assert project.is_converged()
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        connection.execute("INSERT INTO notes VALUES (2, 2, '2026-05-05')")
