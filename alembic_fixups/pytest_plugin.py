@@ -6,7 +6,8 @@ the option is given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ SINCE = "alembic_fixups_since"
 REVISIONS = pytest.StashKey[list[str]]()
 """The ids of the revisions that are tested."""
 
+_TESTS = Path(__file__).with_name("pytest_tests") / "revisions.py"
 _FOLDERS = pytest.StashKey[dict[Path, pytest.Directory]]()
 
 
@@ -83,7 +85,6 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     config = session.config
     if not (config.getoption(OPTION) or config.getoption(SINCE)):
         return
-    from alembic_fixups import pytest_tests
     from alembic_fixups.pytest_tests.proofs import wanted
 
     config.stash[REVISIONS] = wanted(config)
@@ -91,10 +92,37 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     folders = config.stash.get(_FOLDERS, {})
     module = pytest.Module.from_parent(
         folders.get(config.rootpath / folder, session),
-        path=Path(str(pytest_tests.__file__)).with_name("revisions.py"),
+        path=_TESTS,
         nodeid="/".join(filter(None, [folder, "alembic_fixups"])),
     )
     items.extend(session.genitems(module))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Has a mistake of the user's told without a traceback."""
+    with _told(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Has a mistake of the user's told without a traceback."""
+    with _told(item):
+        return (yield)
+
+
+@contextmanager
+def _told(item: pytest.Item) -> Iterator[None]:
+    if item.path != _TESTS:
+        yield
+        return
+    from alembic_fixups.pytest_tests.proofs import MISTAKES
+
+    try:
+        yield
+    except MISTAKES as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import psycopg
 import pytest
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
@@ -23,6 +24,9 @@ from alembic_fixups.scratch import Server
 from alembic_fixups.settings import Law
 from alembic_fixups.squash.replaying import FAILURES
 from alembic_fixups.squash.servers import Site
+
+MISTAKES = (*FAILURES, scratch.ScratchError, psycopg.OperationalError)
+"""What is the user's to put right, or the server's, and says by itself what it is."""
 
 
 def load(config: pytest.Config) -> Project:

@@ -169,3 +169,13 @@ def test_a_wrong_revision_is_no_traceback(project: Project) -> None:
     assert code == 4, output
     assert "Can't locate revision identified by 'nosuch'" in output
     assert "Traceback" not in output
+
+
+def test_what_env_py_wants_is_no_traceback(project: Project) -> None:
+    env = project.folder / "migrations" / "env.py"
+    env.write_text(f"raise RuntimeError('set DATABASE_URL')\n{env.read_text()}")
+    code, output = run(project, "--alembic-fixups", "-k", "test_runs or test_models")
+    assert code == 1, output
+    said = r"(?m)^migrations/env\.py:1: RuntimeError: set DATABASE_URL$"
+    assert len(re.findall(said, output)) == 2, output
+    assert "pytest_tests" not in output
