@@ -22,6 +22,7 @@ from alembic_fixups.prove.verdict import LAWS, Verdict
 from alembic_fixups.pytest_plugin import SINCE
 from alembic_fixups.scratch import Server
 from alembic_fixups.settings import Law
+from alembic_fixups.squash import history
 from alembic_fixups.squash.replaying import FAILURES
 from alembic_fixups.squash.servers import Site
 
@@ -59,6 +60,7 @@ def wanted(config: pytest.Config) -> list[str]:
     since = config.getoption(SINCE)
     try:
         script = load(config).script
+        history.load(script)  # says what is wrong with a broken one
         chosen = revisions.choose(script, f"{since}:" if since else None)
     except FAILURES as error:
         raise pytest.UsageError(f"alembic-fixups: {error}") from error

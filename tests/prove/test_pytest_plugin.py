@@ -171,6 +171,15 @@ def test_a_wrong_revision_is_no_traceback(project: Project) -> None:
     assert "Traceback" not in output
 
 
+def test_a_revision_that_cannot_be_loaded_is_no_traceback(project: Project) -> None:
+    good = project.folder / "migrations" / "versions" / "good.py"
+    good.write_text(f"import no_such_module\n{good.read_text()}")
+    code, output = run(project, "--alembic-fixups")
+    assert code == 4, output
+    assert "migrations/versions/good.py:1: ModuleNotFoundError" in output
+    assert "Traceback" not in output
+
+
 def test_what_env_py_wants_is_no_traceback(project: Project) -> None:
     env = project.folder / "migrations" / "env.py"
     env.write_text(f"raise RuntimeError('set DATABASE_URL')\n{env.read_text()}")
