@@ -109,10 +109,14 @@ def replace_operations(context: AutogenContext, upgrade_ops: ops.UpgradeOps) -> 
         last[:0] = replacement.last
         run.operations.extend(replacement.operations)
     first += aside
-    stock.remove(upgrade_ops, lambda operation: any(owned(operation) for owned in owns))
+
+    def owned(operation: ops.MigrateOperation) -> bool:
+        return any(owns_it(operation) for owns_it in owns)
+
+    stock.remove(upgrade_ops, owned)
     stock.order(upgrade_ops)
     if run.settings.general.idempotent == "all":
-        stock.make_idempotent(upgrade_ops, run)
+        stock.make_idempotent(upgrade_ops, run, owned)
     between = [*early, *upgrade_ops.ops, *run.operations]
     if len(between) > len(early):
         last = [*again, *last]

@@ -10,7 +10,7 @@ from sqlalchemy import ClauseElement, TextClause
 from sqlalchemy import Constraint as SchemaConstraint
 from sqlalchemy.dialects import postgresql
 
-from alembic_fixups.catalog import ForeignKey
+from alembic_fixups.catalog import Check, ForeignKey
 from alembic_fixups.rendering import foreign_keys, quoting
 from alembic_fixups.rendering.steps import Step
 from alembic_fixups.rendering.templates import TableName, Templates
@@ -32,6 +32,7 @@ class Constraint:
         definition: an SQL expression for what stands behind ``ADD CONSTRAINT name``.
         not_valid: whether the rows that are there are left unchecked.
         parent: the table that a foreign key refers to.
+        comment: COMMENT ON CONSTRAINT, None where there is none.
     """
 
     table: TableName
@@ -40,6 +41,14 @@ class Constraint:
     definition: str
     not_valid: bool = False
     parent: TableName | None = None
+    comment: str | None = None
+
+    @classmethod
+    def known(cls, table: TableName, check: Check) -> Constraint:
+        """Takes a CHECK of the database."""
+        definition = quoting.literal(check.definition.removesuffix(" NOT VALID"))
+        not_valid = check.definition.endswith(" NOT VALID")
+        return cls(table, check.name, "check", definition, not_valid, comment=check.comment)
 
     @classmethod
     def of(cls, operation: ops.AddConstraintOp) -> Constraint:

@@ -6,7 +6,7 @@ operations done and the revision not stamped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,21 +21,23 @@ from alembic_fixups.stock import constraints, indexes
 from alembic_fixups.stock.constraints import COMPILER, Constraint, is_emitted
 from alembic_fixups.stock.enums import EnumTypes
 from alembic_fixups.stock.guarded import CreateIndex, CreateTable, DropIndex, DropTable
-from alembic_fixups.stock.tree import leaves
+from alembic_fixups.stock.tree import Predicate, leaves
 from alembic_fixups.stock.written import CreateTableComment, DropTableComment, faithfully
 
 if TYPE_CHECKING:
     from alembic_fixups.run import Run
 
 
-def make_idempotent(upgrade_ops: ops.UpgradeOps, run: Run) -> None:
+def make_idempotent(upgrade_ops: ops.UpgradeOps, run: Run, owned: Predicate) -> None:
     """Replaces every operation of Alembic's by one that can run again, and so can its reverse.
+
+    *owned* says which operations are a fixup's business, so that none of them is added here.
 
     The tree becomes a flat list: inside ``batch_alter_table()``, which ``render_as_batch`` makes of
     a ModifyTableOps, Alembic leaves ``if_not_exists`` out. Operations of others stay as they are.
     """
     operations = list(leaves(upgrade_ops.ops))
-    guard = _Guard(operations, run)
+    guard = _Guard(operations, run, owned)
     faithfully(run.context.migration_context.impl)
     upgrade_ops.ops[:] = [new for operation in operations for new in guard(operation)]
 
@@ -43,9 +45,13 @@ def make_idempotent(upgrade_ops: ops.UpgradeOps, run: Run) -> None:
 class _Guard:
     """Turns an operation into those that take its place."""
 
-    def __init__(self, operations: Sequence[ops.MigrateOperation], run: Run) -> None:
+    def __init__(
+        self, operations: Sequence[ops.MigrateOperation], run: Run, owned: Predicate
+    ) -> None:
         general = run.settings.general
         self._run = run
+        self._owned = owned
+        self._checks: set[int] = set()
         self._templates = Templates(general.lock_timeout, general.templates)
         self._enums = EnumTypes(run, self._templates)
         self._added = [
@@ -93,7 +99,7 @@ class _Guard:
             case ops.AddColumnOp():
                 return self._add_column(operation)
             case ops.DropColumnOp():
-                return [self._drop_column(operation)]
+                return [*self._drop_checks(operation), self._drop_column(operation)]
             case ops.AlterColumnOp():
                 return self._alter_column(operation)
             case ops.AddConstraintOp():
@@ -226,6 +232,17 @@ class _Guard:
             drop._reverse.column = self._enums.in_column(operation._reverse.column)
         return drop
 
+    def _drop_checks(self, operation: ops.DropColumnOp) -> Iterator[StepsOp]:
+        """The CHECKs that go with a column, of which Alembic knows nothing, for the downgrade."""
+        schema, table, column = operation.schema, operation.table_name, operation.column_name
+        relation = self._run.catalog.find(schema, table)
+        for check in relation.checks if relation is not None else ():
+            ours = ops.DropConstraintOp(check.name, table, type_="check", schema=schema)
+            if column in check.columns and not check.inherited and not self._owned(ours):
+                if check.oid not in self._checks:
+                    yield self._drop(Constraint.known(TableName(schema, table), check))
+                self._checks.add(check.oid)
+
     def _alter_column(self, operation: ops.AlterColumnOp) -> list[ops.MigrateOperation]:
         alter = copy(operation)
         checks: list[ops.MigrateOperation] = []
@@ -297,7 +314,9 @@ class _Guard:
             drop = copy(operation)
             drop.if_exists = True
             return drop
-        constraint = Constraint.of(operation.reverse())
+        return self._drop(Constraint.of(operation.reverse()))
+
+    def _drop(self, constraint: Constraint) -> StepsOp:
         return self._steps(
             f"{constraint.table}: drop the {constraint}",
             constraints.drop(self._templates, constraint, _like(constraint, self._added)),

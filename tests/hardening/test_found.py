@@ -112,3 +112,17 @@ def test_the_comment_of_a_column_whose_type_sqlalchemy_does_not_know(
     for before, after in ((table(moods), said), (said, table(moods))):
         case = Case(Models((before,), enums), Models((after,), enums), CHECKS)
         assert trial.run(case, server, template).kind == "done"
+
+
+def test_the_checks_of_a_dropped_column_come_back(server: scratch.Server, template: str) -> None:
+    """PostgreSQL drops them with the column, and Alembic knows nothing of CHECKs."""
+    other = Column(2, "other", "text")
+    both = Check("{0} <> {1} OR {0} <> '5% :x'", (TEXT.id, other.id), "both %")
+    one = Check("{0} <> ''", (TEXT.id,), None)
+    listed = Column(3, "state", "listed", enum=1, check="state")
+    before = replace(table(TEXT, other, listed), checks=(both, one))
+    enums = (EnumType(1, "mood", ("a", "b")),)
+    for after in (table(), table(other), table(other, listed)):
+        for chosen in (Chosen(redundant=True), CHECKS):
+            case = Case(Models((before,), enums), Models((after,), enums), chosen, stops=(0.5, 0.5))
+            assert trial.run(case, server, template).kind == "done"
