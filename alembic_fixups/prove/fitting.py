@@ -1,8 +1,8 @@
 """Rows that fit what a revision adds.
 
-A revision that adds a CHECK or a key stops, and rightly, where rows contradict it; whether they do
-is a question to the data. So rows are made up under the constraints of both ends, as far as the
-tables and columns are there before it.
+A revision that adds a CHECK or a key, or makes a type narrower, stops, and rightly, where rows
+contradict it; whether they do is a question to the data. So rows are made up under the constraints
+and types of both ends, as far as the tables and columns are there before it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Rule:
     """Something that a table refuses rows for.
 
     Attributes:
-        kind: constraint, index, or column: one that is NOT NULL.
+        kind: constraint, index, column (one that is NOT NULL), or type: what that of a column can
+            hold, as a CHECK.
         schema, table: the table.
         definition: what tells it from another.
         name: its own.
@@ -61,9 +62,9 @@ def fitting(before: URL, after: URL) -> Iterator[tuple[str, ...]]:
         present = {(rule.schema, rule.table, rule.definition) for rule in _rules(connection)}
         added = [
             (rule, removal)
-            for rule in wanted
+            for number, rule in enumerate(wanted)
             if (rule.schema, rule.table, rule.definition) not in present
-            and (removal := _added(connection, rule)) is not None
+            and (removal := _added(connection, rule, number)) is not None
         ]
     try:
         yield tuple(str(rule) for rule, _ in added)
@@ -78,8 +79,11 @@ def _rules(connection: psycopg.Connection[Any]) -> list[Rule]:
     return [Rule(*row[:5]) for row in connection.execute(_QUERY.encode())]
 
 
-def _added(connection: psycopg.Connection[Any], rule: Rule) -> sql.Composed | None:
-    """Adds it; gives what takes it away again, None where it cannot be added."""
+def _added(connection: psycopg.Connection[Any], rule: Rule, number: int) -> sql.Composed | None:
+    """Adds it; gives what takes it away again, None where it cannot be added.
+
+    Takes the number that tells it from others where it has no name of its own.
+    """
     table, name = sql.Identifier(rule.schema, rule.table), sql.Identifier(rule.name)
     if rule.kind == "constraint":
         definition = sql.SQL(rule.definition)
@@ -88,6 +92,11 @@ def _added(connection: psycopg.Connection[Any], rule: Rule) -> sql.Composed | No
     elif rule.kind == "index":
         add = sql.Composed([sql.SQL(rule.definition)])
         removal = sql.SQL("DROP INDEX {}").format(sql.Identifier(rule.schema, rule.name))
+    elif rule.kind == "type":
+        name = sql.Identifier(f"fixups_fits_{number}")
+        definition = sql.SQL(rule.definition)
+        add = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(table, name, definition)
+        removal = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table, name)
     else:
         add = sql.SQL("ALTER TABLE {} ALTER {} SET NOT NULL").format(table, name)
         removal = sql.SQL("ALTER TABLE {} ALTER {} DROP NOT NULL").format(table, name)

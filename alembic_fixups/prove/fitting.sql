@@ -24,4 +24,25 @@ SELECT 'column', nspname, relname, attname, attname, false
   JOIN pg_namespace ON pg_namespace.oid = relnamespace
  WHERE attnotnull AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p')
    AND nspname <> 'information_schema' AND nspname !~ '^pg_'
+ UNION ALL
+-- What a type holds, where another one of the same kind might hold more.
+SELECT 'type', nspname, relname,
+       CASE WHEN atttypid IN ('varchar'::regtype, 'bpchar'::regtype) THEN
+              format('CHECK (char_length(%I) <= %s)', attname, atttypmod - 4)
+            WHEN atttypid = 'numeric'::regtype THEN
+              -- Precision and scale, the latter of 11 bits with its sign (numeric.c).
+              format('CHECK (abs(round(%I, %s)) < 10::numeric ^ %s)', attname, scale, precision - scale)
+            WHEN atttypid = 'smallint'::regtype THEN format('CHECK (%I BETWEEN -32768 AND 32767)', attname)
+            ELSE format('CHECK (%I BETWEEN -2147483648 AND 2147483647)', attname)
+       END,
+       format('%s of %I', format_type(atttypid, atttypmod), attname), false
+  FROM pg_attribute
+  JOIN pg_class ON pg_class.oid = attrelid
+  JOIN pg_namespace ON pg_namespace.oid = relnamespace
+ CROSS JOIN LATERAL (SELECT ((atttypmod - 4) >> 16) & 65535, (((atttypmod - 4) & 2047) # 1024) - 1024)
+       AS numbers (precision, scale)
+ WHERE attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p')
+   AND (atttypid IN ('smallint'::regtype, 'integer'::regtype)
+        OR atttypmod > 0 AND atttypid IN ('varchar'::regtype, 'bpchar'::regtype, 'numeric'::regtype))
+   AND nspname <> 'information_schema' AND nspname !~ '^pg_'
  ORDER BY 6, 1, 2, 3, 4, 5

@@ -217,6 +217,39 @@ def test_rows_fit_what_a_revision_adds(server: scratch.Server, tmp_path: Path) -
 
 
 @pytest.mark.slow
+def test_rows_fit_narrower_types(server: scratch.Server, tmp_path: Path) -> None:
+    wide = "CREATE TABLE wide (a text, b varchar(80), c numeric, d numeric(20, 4), e bigint, f int)"
+    columns = {
+        "a": ("varchar(10)", "text"),
+        "b": ("varchar(20)", "varchar(80)"),
+        "c": ("numeric(6, 2)", "numeric"),
+        "d": ("numeric(5, -2)", "numeric(20, 4)"),
+        "e": ("integer", "bigint"),
+        "f": ("smallint", "integer"),
+    }
+    change = [
+        f"""op.execute("ALTER TABLE wide {
+            ", ".join(f"ALTER {column} TYPE {types[which]}" for column, types in columns.items())
+        }")"""
+        for which in (0, 1)
+    ]
+    start = (f'op.execute("{wide}")', "")
+    project = written(tmp_path / "project", {"start": start, "narrow": (change[0], change[1])})
+    [proven] = prove(project, server, laws=("again",))
+    assert outcomes(proven) == {"runs": "held", "again": "held"}, proven.verdicts
+    assert set(proven.fits) == {
+        "the type character varying(10) of a of public.wide",
+        "the type character varying(20) of b of public.wide",
+        "the type numeric(6,2) of c of public.wide",
+        "the type numeric(5,-2) of d of public.wide",
+        "the type integer of e of public.wide",
+        "the type smallint of f of public.wide",
+    }
+    assert [one.rows for one in proven.rows] == [20]
+    assert "fixups_fits" not in str(proven)
+
+
+@pytest.mark.slow
 def test_what_differs_from_run_to_run_is_not_compared(
     server: scratch.Server, tmp_path: Path
 ) -> None:
