@@ -89,7 +89,7 @@ class Project:
             )
             stock.remove(upgrade_ops, stock.live_partitions(run))
             stock.order(upgrade_ops)
-            stock.make_idempotent(upgrade_ops, run)
+            stock.make_idempotent(upgrade_ops, run, lambda _: False)
             return Revision(
                 render_python_code(upgrade_ops, migration_context=context),
                 render_python_code(upgrade_ops.reverse(), migration_context=context),
