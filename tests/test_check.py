@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -28,13 +29,25 @@ from tests.test_cli import MODELS, AlembicProject, mistake, run_into
 LOOSE = 'table("notes", engagement())\n'
 
 
-@pytest.fixture
-def project(tmp_path: Path, database_url: URL) -> AlembicProject:
+@pytest.fixture(scope="module")
+def migrated(
+    server: scratch.Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AlembicProject]:
     """A migrated project with the plugin on: only what the fixup wants is still missing."""
-    project = AlembicProject(tmp_path, database_url)
-    project.migrate()
-    assert project.run("init", "--yes").returncode == 0
-    return project
+    with scratch.database(server) as url:
+        project = AlembicProject(tmp_path_factory.mktemp("migrated"), url)
+        project.migrate()
+        assert project.run("init", "--yes").returncode == 0
+        yield project
+
+
+@pytest.fixture
+def project(
+    migrated: AlembicProject, server: scratch.Server, tmp_path: Path
+) -> Iterator[AlembicProject]:
+    """A copy of it, with a database of its own."""
+    with scratch.database(server, template=migrated.url.database) as url:
+        yield migrated.copied(tmp_path, url)
 
 
 def found(project: AlembicProject, *arguments: str) -> tuple[int, dict[str, list[dict[str, str]]]]:
@@ -114,9 +127,9 @@ class TestCheck:
         assert done.stderr == "", "the log says it again"
         assert found(project, "--strict") == (1, document)
 
-    def test_nothing_is_written(self, project: AlembicProject, database_url: URL) -> None:
+    def test_nothing_is_written(self, project: AlembicProject) -> None:
         files = project.contents()
-        with scratch.connect(database_url) as connection:
+        with scratch.connect(project.url) as connection:
             connection.execute("DROP TABLE alembic_version")
 
             assert project.run("check").returncode == 2
@@ -135,10 +148,8 @@ class TestMistakes:
             "heads` first: only a database at the head can be compared with the models."
         )
 
-    def test_database_at_an_unknown_revision(
-        self, project: AlembicProject, database_url: URL
-    ) -> None:
-        with scratch.connect(database_url) as connection:
+    def test_database_at_an_unknown_revision(self, project: AlembicProject) -> None:
+        with scratch.connect(project.url) as connection:
             connection.execute("UPDATE alembic_version SET version_num = 'gone'")
         assert mistake(project, "check") == "Can't locate revision identified by 'gone'"
 
@@ -167,7 +178,7 @@ class TestMistakes:
             .startswith("Alembic a connection with a")
         )
 
-    def test_database_that_refuses(self, project: AlembicProject, database_url: URL) -> None:
+    def test_database_that_refuses(self, project: AlembicProject) -> None:
         project.replace(
             project.env_py,
             "        context.configure(\n            connection",

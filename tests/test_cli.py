@@ -1,9 +1,11 @@
 """The command line: options, exit codes, and what a user reads who made a mistake."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -42,24 +44,39 @@ table("servers", client(), engagement())
 NOWHERE = make_url("postgresql+psycopg://somebody:secret@127.0.0.1:1/nowhere")
 
 
+def _in_ini(url: URL) -> str:
+    return url.render_as_string(hide_password=False).replace("%", "%%")
+
+
 class AlembicProject:
     """A project made by ``alembic init``, with models of its own, worked on from its folder."""
 
     def __init__(self, folder: Path, url: URL, template: str = "generic") -> None:
-        self.folder = folder
-        self.ini = folder / "alembic.ini"
-        self.env_py = folder / "migrations" / "env.py"
-        self.pyproject = folder / "pyproject.toml"
-        self.models = folder / "models.py"
+        self._be_in(folder, url)
         config = Config(self.ini, toml_file=self.pyproject)
         config.cmd_opts = None
         command.init(config, str(folder / "migrations"), template=template)
-        rendered = url.render_as_string(hide_password=False).replace("%", "%%")
-        self.replace(self.ini, "driver://user:pass@localhost/dbname", rendered)
+        self.replace(self.ini, "driver://user:pass@localhost/dbname", _in_ini(url))
         self.replace(
             self.env_py, "target_metadata = None", "from models import metadata as target_metadata"
         )
         self.models.write_text(MODELS)
+
+    def _be_in(self, folder: Path, url: URL) -> None:
+        self.folder, self.url = folder, url
+        self.ini = folder / "alembic.ini"
+        self.env_py = folder / "migrations" / "env.py"
+        self.pyproject = folder / "pyproject.toml"
+        self.models = folder / "models.py"
+
+    def copied(self, folder: Path, url: URL) -> "AlembicProject":
+        """The same in another folder, with another database."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        other = copy(self)
+        other._be_in(folder, url)
+        other.replace(other.ini, _in_ini(self.url), _in_ini(url))
+        other.replace(other.ini, str(self.folder), str(folder))  # as `alembic init` was told it
+        return other
 
     def replace(self, path: Path, old: str, new: str) -> None:
         text = path.read_text()
