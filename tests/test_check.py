@@ -81,6 +81,7 @@ class TestCheck:
             assert difference["fixup"] == "tenant-keys"
         assert project.run("check").stdout.count("•") == len(document["differences"])
 
+    @pytest.mark.slow
     def test_output_that_is_full_closed_or_ascii(self, project: AlembicProject) -> None:
         for option in ([], ["--json"]):
             assert run_into(project, "> /dev/full", "check", *option) == (
@@ -188,6 +189,7 @@ class TestMistakes:
         assert mistake(project, "check").endswith(": DataError: division by zero\nin: SELECT 1 / 0")
 
 
+@pytest.mark.slow
 @pytest.mark.postgres(16)
 def test_async_project(tmp_path: Path, database_url: URL) -> None:
     project = AlembicProject(tmp_path, database_url.set(drivername="postgresql+asyncpg"), "async")
@@ -196,6 +198,7 @@ def test_async_project(tmp_path: Path, database_url: URL) -> None:
     assert found(project)[0] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.postgres(16)
 def test_project_in_pyproject_toml_only(tmp_path: Path, database_url: URL) -> None:
     project = AlembicProject(tmp_path, database_url, "pyproject")

@@ -204,6 +204,7 @@ class TestMistakes:
         project.ini.write_text("script_location = migrations\n")
         assert mistake(project, "check").startswith("alembic.ini: File contains no section headers")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("command", ["check", "init"])
     def test_settings_that_cannot_be_used_by_alembic_either(
         self, project: AlembicProject, command: str
@@ -277,6 +278,7 @@ def run_into(project: AlembicProject, output: str, *arguments: str) -> tuple[int
     return done.returncode, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["init", "--dry-run"]])
 def test_full_output(project: AlembicProject, arguments: list[str]) -> None:
     assert run_into(project, "> /dev/full", *arguments) == (2, "Error: No space left on device\n")

@@ -661,6 +661,7 @@ def project(tmp_path: Path) -> AlembicProject:
     return AlembicProject(tmp_path, NOWHERE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", ["generic", "async", "pyproject", "pyproject_async"])
 def test_init_needs_no_database_and_runs_twice(tmp_path: Path, template: str) -> None:
     driver = "postgresql+asyncpg" if "async" in template else "postgresql+psycopg"

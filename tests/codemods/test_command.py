@@ -197,6 +197,7 @@ def test_a_change_that_would_spoil_the_models_is_found_and_left_out(sources: Sou
     assert 'ForeignKey("migration.users.id")' in sources.text("posts")
 
 
+@pytest.mark.slow
 def test_as_a_command_of_libcst(sources: Sources) -> None:
     command = "alembic_fixups.fixups.schema_prefix.codemod.SchemaPrefixCommand"
     done = sources.python(

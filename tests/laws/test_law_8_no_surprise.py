@@ -32,6 +32,7 @@ NOT_ON = {
 # --- Alembic's own tests --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.postgres(15, 18)
 def test_alembics_own_suite_passes(database_url: URL, tmp_path: Path) -> None:
     with scratch.connect(database_url) as connection:

@@ -102,6 +102,7 @@ def test_markdown_holds_what_names_have_in_them(project: Project, server: scratc
     assert len(re.findall(r"(?<!\\)\|", rows[0])) == 6, "five cells"
 
 
+@pytest.mark.slow
 def test_on_an_embedded_server_of_its_own(project: Project) -> None:
     code, output, errors = run(project, None, "fine", "--postgres", "18", "--law", "runs")
     assert (code, errors) == (0, "")

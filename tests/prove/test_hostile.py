@@ -88,6 +88,7 @@ def test_an_invalid_index_that_was_there(server: scratch.Server, tmp_path: Path)
     assert any("ix_ccnew is INVALID" in line for line in verdict(proven, "restart").differences)
 
 
+@pytest.mark.slow
 def test_rows_with_numbers_that_sequences_give(server: scratch.Server, tmp_path: Path) -> None:
     """What a rolled-back run has used up is not given again."""
     seeds = (
@@ -186,6 +187,7 @@ def test_a_revision_that_alters_every_table(server: scratch.Server, tmp_path: Pa
     assert {one.relation for one in proven.trace.tables()} >= {"public.item", "public.owner"}
 
 
+@pytest.mark.slow
 def test_an_env_py_with_threads_and_another_version_table(
     server: scratch.Server, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def test_a_safe_revision_holds_to_all(server: scratch.Server, tmp_path: Path) ->
     assert any("CREATE INDEX CONCURRENTLY" in one.text for one in proven.trace.statements)
 
 
+@pytest.mark.slow
 def test_what_autogenerate_writes_cannot_run_again(server: scratch.Server, tmp_path: Path) -> None:
     stock = (
         'op.create_table("note", sa.Column("id", sa.Integer, primary_key=True))\n'
@@ -64,6 +65,7 @@ def test_what_autogenerate_writes_cannot_run_again(server: scratch.Server, tmp_p
     )
 
 
+@pytest.mark.slow
 def test_concurrently_leaves_something_behind(server: scratch.Server, tmp_path: Path) -> None:
     careless = (
         """
@@ -85,6 +87,7 @@ def test_concurrently_leaves_something_behind(server: scratch.Server, tmp_path: 
     assert any("ix_label" in line for line in restart.differences)
 
 
+@pytest.mark.slow
 def test_what_a_stopped_run_left_behind_is_shown(server: scratch.Server, tmp_path: Path) -> None:
     in_two = (
         """

@@ -228,6 +228,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_cannot_be_replayed_is_refused(project: Commands, what: str) -> None:
     body, reason = REFUSED[what]

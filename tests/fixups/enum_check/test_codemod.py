@@ -133,6 +133,7 @@ CONVENTIONS = {
 }
 
 
+@pytest.mark.slow
 def test_a_naming_convention_makes_the_names(tmp_path: Path) -> None:
     base = """
     from sqlalchemy import Enum, MetaData
@@ -187,6 +188,7 @@ STRINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("storage", "type_"), [("varchar", "String(63)"), ("text", "Text")])
 def test_strings_where_the_settings_ask(tmp_path: Path, storage: str, type_: str) -> None:
     settings = SETTINGS + f'model-type = "string"\nstorage = "{storage}"\n'

@@ -442,6 +442,7 @@ ANOTHER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "at"), [*((name, SWAP) for name in ANOTHER), ("rename", CHECKS)])
 def test_another_revision_begins_anew(make: Make, name: str, at: str) -> None:
     models, toml, value = ANOTHER[name]
@@ -549,6 +550,7 @@ CREATE EVENT TRIGGER wait ON ddl_command_start WHEN TAG IN ('DROP TRIGGER')
 """A swap that takes until somebody waits for it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("type_", "step"),
     [

@@ -370,6 +370,7 @@ Table("fresh", metadata, Column("id", Integer, primary_key=True),
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", params(ROUND_TRIPS))
 def test_it_is_as_it_was_after_going_there_and_back(on: On, case: Case) -> None:
     ground = on(case)
@@ -553,6 +554,7 @@ STAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "code", "said"),
     [pytest.param(*each.values[0], id=each.id, marks=each.marks) for each in params(STAYS)],

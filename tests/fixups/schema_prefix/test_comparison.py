@@ -275,6 +275,7 @@ def test_what_no_model_has_is_seen_where_stock_alembic_sees_it(
     assert {name for name in dropped if name.startswith("in_")} == expected
 
 
+@pytest.mark.slow
 @ONE_VERSION
 @pytest.mark.parametrize("include_schemas", [True, False], ids=["all schemas", "one schema"])
 @pytest.mark.parametrize("version_table_schema", ["migration", "public", "audit"])
@@ -526,6 +527,7 @@ def test_an_object_filter_can_leave_out_a_table_of_the_database(project: Project
 # Alembic's own table
 
 
+@pytest.mark.slow
 @ONE_VERSION
 @pytest.mark.parametrize(
     ("version_table_schema", "include_schemas"),

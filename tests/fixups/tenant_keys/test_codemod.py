@@ -205,6 +205,7 @@ def test_what_was_formatted_is_formatted(rewritten: tuple[Sources, Done]) -> Non
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.postgres(16)
 def test_a_relationship_never_moves_or_clears_the_tenant(tmp_path: Path, database_url: URL) -> None:
     sources = Sources.make(tmp_path, LEVELS, {"tenancy": TENANCY})
@@ -221,6 +222,7 @@ def test_a_relationship_never_moves_or_clears_the_tenant(tmp_path: Path, databas
     }
 
 
+@pytest.mark.slow
 def test_a_naming_convention_does_not_change_the_names(tmp_path: Path) -> None:
     sources = Sources.make(tmp_path, LEVELS, {"tenancy": TENANCY}, NAMING_BASE)
     assert sources.codemod("--json").json["refusals"] == []

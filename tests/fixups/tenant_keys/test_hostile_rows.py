@@ -297,6 +297,7 @@ def trigger(name: str, when: str, body: str, table: str = "migration.notes") -> 
     )
 
 
+@pytest.mark.slow
 @ONE_VERSION
 @BOTH_MODES
 @pytest.mark.parametrize("name", TRIGGERS)

@@ -646,6 +646,7 @@ def assert_formatted(sources: Sources, width: int) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_an_index_written_as_the_refusal_says_is_the_one_that_is_wanted(
     rewritten: tuple[Sources, Done], tmp_path: Path
 ) -> None:
@@ -762,6 +763,7 @@ def test_numbers_that_a_model_repeats_get_a_name_when_asked(tmp_path: Path) -> N
     assert sources.codemod("--introduce-constant", "--json").json["files"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("type_", "dimensions", "problem"),
     [
