@@ -237,8 +237,8 @@ class _Guard:
         schema, table, column = operation.schema, operation.table_name, operation.column_name
         relation = self._run.catalog.find(schema, table)
         for check in relation.checks if relation is not None else ():
-            ours = ops.DropConstraintOp(check.name, table, type_="check", schema=schema)
-            if column in check.columns and not check.inherited and not self._owned(ours):
+            add = ops.CreateCheckConstraintOp(check.name, table, check.expression, schema=schema)
+            if column in check.columns and not check.inherited and not self._owned(add.reverse()):
                 if check.oid not in self._checks:
                     yield self._drop(Constraint.known(TableName(schema, table), check))
                 self._checks.add(check.oid)

@@ -80,22 +80,37 @@ def test_an_array_of_an_enum_whose_name_is_a_regular_expression(
     assert trial.run(case, server, template).kind == "done"
 
 
+CLIENT = Column(10, "client_id", "integer", nullable=False)
+ENGAGEMENT = Column(11, "engagement_id", "integer", nullable=False)
+
+
+def tenants(*columns: Column, checks: tuple[Check, ...] = ()) -> tuple[Table, ...]:
+    """Two levels, and a table below them with these columns."""
+    to_client = ForeignKey((CLIENT.id,), 1, (KEY.id,), None)
+    keys = (to_client, ForeignKey((ENGAGEMENT.id,), 2, (KEY.id,), None))
+    items = table(CLIENT, ENGAGEMENT, *columns, id=3)
+    return (
+        table(id=1),
+        replace(table(CLIENT, id=2), foreign_keys=(to_client,)),
+        replace(items, foreign_keys=keys, checks=checks),
+    )
+
+
+def below(violations: str, *, wrong: bool) -> Tenants:
+    """The setting for these."""
+    names = (CLIENT.name, ENGAGEMENT.name)
+    return Tenants((1, 2), names, "hierarchy", violations, wrong)
+
+
 def test_rows_stay_where_they_are_when_another_fixup_refuses_others(
     server: scratch.Server, template: str
 ) -> None:
     """Rows are moved once every look has let the migration pass."""
-    client = Column(10, "client_id", "integer", nullable=False)
-    engagement = Column(11, "engagement_id", "integer", nullable=False)
     listed = Column(12, "state", "listed", enum=1, nullable=False, check="known_state")
-    to_client = ForeignKey((client.id,), 1, (KEY.id,), None)
-    clients = table(id=1)
-    engagements = replace(table(client, id=2), foreign_keys=(to_client,))
-    keys = (to_client, ForeignKey((engagement.id,), 2, (KEY.id,), None))
-    items = replace(table(client, engagement, listed, id=3), foreign_keys=keys)
-    before = Models((clients, engagements, items), (EnumType(1, "mood", ("a", "b", "c")),))
+    before = Models(tenants(listed), (EnumType(1, "mood", ("a", "b", "c")),))
     after = replace(before, enums=(EnumType(1, "mood", ("a", "b")),))
-    tenants = Tenants((1, 2), ("client_id", "engagement_id"), "hierarchy", "quarantine", wrong=True)
-    case = Case(before, after, Chosen(tenants, checks=True), fitting=False)
+    chosen = Chosen(below("quarantine", wrong=True), checks=True)
+    case = Case(before, after, chosen, fitting=False)
     outcome = trial.run(case, server, template)
     assert outcome.kind == "refused"
     assert "Nothing has been changed" in outcome.message  # which the trial compares
@@ -130,3 +145,12 @@ def test_the_checks_of_a_dropped_column_come_back(server: scratch.Server, templa
     ):
         case = Case(Models((before,), enums), Models((after,), enums), chosen, stops=(0.5, 0.5))
         assert trial.run(case, server, template).kind == "done"
+
+
+def test_a_check_goes_with_its_column_beside_a_tenant_key(
+    server: scratch.Server, template: str
+) -> None:
+    """Fixups are asked whether it is theirs, and look at what would bring it back."""
+    before = Models(tenants(TEXT, checks=(Check("{0} <> ':x'", (TEXT.id,), "some"),)))
+    case = Case(before, Models(tenants()), Chosen(below("abort", wrong=False)))
+    assert trial.run(case, server, template).kind == "done"
