@@ -7,6 +7,7 @@ and types of both ends, as far as the tables and columns are there before it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from sqlalchemy import URL
 
 from alembic_fixups import scratch
 
+_NUMBER = re.compile(r"\d+")
 _QUERY = Path(__file__).with_name("fitting.sql").read_text(encoding="utf-8")
 
 
@@ -40,6 +42,16 @@ class Rule:
     definition: str
     name: str
 
+    @property
+    def limited(self) -> tuple[str, str, str]:
+        """What the CHECK of a type limits: the same for another type of the kind."""
+        return self.schema, self.table, _NUMBER.sub("", self.definition)
+
+    @property
+    def limit(self) -> int:
+        """How much the CHECK of a type lets pass."""
+        return int(_NUMBER.findall(self.definition)[-1])
+
     def __str__(self) -> str:
         what = "NOT NULL on" if self.kind == "column" else f"the {self.kind}"
         return f"{what} {self.name} of {self.schema}.{self.table}"
@@ -59,11 +71,14 @@ def fitting(before: URL, after: URL) -> Iterator[tuple[str, ...]]:
     with scratch.connect(after) as connection:
         wanted = _rules(connection)
     with scratch.connect(before) as connection:
-        present = {(rule.schema, rule.table, rule.definition) for rule in _rules(connection)}
+        rules = _rules(connection)
+        present = {(rule.schema, rule.table, rule.definition) for rule in rules}
+        limits = {rule.limited: rule.limit for rule in rules if rule.kind == "type"}
         added = [
             (rule, removal)
             for number, rule in enumerate(wanted)
             if (rule.schema, rule.table, rule.definition) not in present
+            and not (rule.kind == "type" and limits.get(rule.limited, rule.limit + 1) <= rule.limit)
             and (removal := _added(connection, rule, number)) is not None
         ]
     try:

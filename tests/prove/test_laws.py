@@ -221,7 +221,10 @@ def test_rows_fit_what_a_revision_adds(server: scratch.Server, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_rows_fit_narrower_types(server: scratch.Server, tmp_path: Path) -> None:
-    wide = "CREATE TABLE wide (a text, b varchar(80), c numeric, d numeric(20, 4), e bigint, f int)"
+    wide = (
+        "CREATE TABLE wide (a text, b varchar(80), c numeric, d numeric(20, 4), e bigint, f int, "
+    )
+    wide += "g varchar(9), h int)"
     columns = {
         "a": ("varchar(10)", "text"),
         "b": ("varchar(20)", "varchar(80)"),
@@ -229,6 +232,8 @@ def test_rows_fit_narrower_types(server: scratch.Server, tmp_path: Path) -> None
         "d": ("numeric(5, -2)", "numeric(20, 4)"),
         "e": ("integer", "bigint"),
         "f": ("smallint", "integer"),
+        "g": ("varchar(30)", "varchar(9)"),  # wider
+        "h": ("bigint", "integer"),
     }
     change = [
         f"""op.execute("ALTER TABLE wide {
