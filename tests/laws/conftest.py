@@ -106,7 +106,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     A case that need not be tried everywhere has its turn on 16 and on the newest version alone, and
     there without what hardly depends on it. ``make test`` has every law for the basic cases, on 16
     (but law 5 for one alone); for the others, and for the basic ones on 15 and 18, those alone that
-    find most. The rest of these others on 15 and 18 is for the nights.
+    find most. Of these others the rest on 18, 15, and downgrades that are stopped are for the
+    nights.
     """
     cases = {case.name: case for case in all_cases()}
     first_with = {case.models: name for name, case in reversed(cases.items())}
@@ -128,7 +129,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         if law in _RESTART and case.name != "tenant_keys-basic":
             item.add_marker(pytest.mark.slow)
-        if version != 16 and not is_basic and law not in _EVERYWHERE:
+        if version != 16 and not is_basic and (version == 15 or law not in _EVERYWHERE):
+            item.add_marker(pytest.mark.nightly)
+        if law in _RESTART and not is_basic and item.name.endswith("-downgrade]"):
             item.add_marker(pytest.mark.nightly)
         if law == _LAW_2:
             if first_with[case.models] != case.name:
