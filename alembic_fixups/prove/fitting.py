@@ -100,18 +100,15 @@ def _added(connection: psycopg.Connection[Any], rule: Rule, number: int) -> sql.
     Takes the number that tells it from others where it has no name of its own.
     """
     table, name = sql.Identifier(rule.schema, rule.table), sql.Identifier(rule.name)
-    if rule.kind == "constraint":
+    if rule.kind in ("constraint", "type"):
+        if rule.kind == "type":
+            name = sql.Identifier(f"fixups_fits_{number}")
         definition = sql.SQL(rule.definition)
         add = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(table, name, definition)
         removal = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table, name)
     elif rule.kind == "index":
         add = sql.Composed([sql.SQL(rule.definition)])
         removal = sql.SQL("DROP INDEX {}").format(sql.Identifier(rule.schema, rule.name))
-    elif rule.kind == "type":
-        name = sql.Identifier(f"fixups_fits_{number}")
-        definition = sql.SQL(rule.definition)
-        add = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(table, name, definition)
-        removal = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table, name)
     else:
         add = sql.SQL("ALTER TABLE {} ALTER {} SET NOT NULL").format(table, name)
         removal = sql.SQL("ALTER TABLE {} ALTER {} DROP NOT NULL").format(table, name)
