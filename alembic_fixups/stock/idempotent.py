@@ -237,11 +237,12 @@ class _Guard:
         schema, table, column = operation.schema, operation.table_name, operation.column_name
         relation = self._run.catalog.find(schema, table)
         for check in relation.checks if relation is not None else ():
+            if column not in check.columns or check.inherited or check.oid in self._checks:
+                continue
+            self._checks.add(check.oid)
             add = ops.CreateCheckConstraintOp(check.name, table, check.expression, schema=schema)
-            if column in check.columns and not check.inherited and not self._owned(add.reverse()):
-                if check.oid not in self._checks:
-                    yield self._drop(Constraint.known(TableName(schema, table), check))
-                self._checks.add(check.oid)
+            if not self._owned(add.reverse()):
+                yield self._drop(Constraint.known(TableName(schema, table), check))
 
     def _alter_column(self, operation: ops.AlterColumnOp) -> list[ops.MigrateOperation]:
         alter = copy(operation)
