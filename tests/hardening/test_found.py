@@ -107,13 +107,20 @@ def test_rows_stay_where_they_are_when_another_fixup_refuses_others(
 ) -> None:
     """Rows are moved once every look has let the migration pass."""
     listed = Column(12, "state", "listed", enum=1, nullable=False, check="known_state")
-    before = Models(tenants(listed), (EnumType(1, "mood", ("a", "b", "c")),))
-    after = replace(before, enums=(EnumType(1, "mood", ("a", "b")),))
-    chosen = Chosen(below("quarantine", wrong=True), checks=True)
-    case = Case(before, after, chosen, fitting=False)
-    outcome = trial.run(case, server, template)
-    assert outcome.kind == "refused"
-    assert "Nothing has been changed" in outcome.message  # which the trial compares
+    three, two = (EnumType(1, "mood", labels) for labels in (("a", "b", "c"), ("a", "b")))
+    wrong = below("quarantine", wrong=True)
+    before = Models(tenants(listed), (three,))
+    case = Case(before, replace(before, enums=(two,)), Chosen(wrong, checks=True), fitting=False)
+    assert trial.run(case, server, template).kind == "refused"  # it compares what is there
+    native = replace(listed, kind="enum", check=None)
+    before = Models(tenants(native), (three,))
+    chosen = Chosen(wrong, enum_check=("auto", "varchar"))
+    case = Case(before, replace(before, enums=(two,)), chosen, fitting=False)
+    assert trial.run(case, server, template).kind == "refused"
+    vector = Column(12, "embedding", "vector", size=3, nullable=False)
+    before, after = (Models(tenants(replace(vector, size=size))) for size in (3, 2))
+    case = Case(before, after, Chosen(wrong, vectors=("archive", "auto")), fitting=False)
+    assert trial.run(case, server, template).kind == "refused"
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type")

@@ -49,15 +49,25 @@ def replace(
         types=[TableName(*name) for name in sorted(plan.types)],
         labels=[plan.types[name].labels for name in sorted(plan.types)],
     )
+    used = functions(
+        templates, plain, online=online, domains=any(one.domain for one in conversions)
+    )
+    replacement.first = [
+        StepsOp(
+            NAME,
+            (),
+            (look,),
+            headings=("looks at what it will change", ""),
+            functions=used,
+        )
+    ]
     replacement.early.append(
         StepsOp(
             NAME,
             tuple(_describe(conversions)),
-            (look, *(step for unit in units for step in unit.upgrade)),
+            tuple(step for unit in units for step in unit.upgrade),
             tuple(step for unit in reversed(units) for step in unit.downgrade),
-            functions=functions(
-                templates, plain, online=online, domains=any(one.domain for one in conversions)
-            ),
+            functions=used,
         )
     )
     replacement.again = [
@@ -84,7 +94,7 @@ def replace(
             tuple(step for unit in types for step in unit.upgrade),
             (look_back, *(step for unit in types for step in unit.downgrade)),
             headings=("drops what is not needed any more", "begins"),
-            functions=replacement.early[-1].functions,
+            functions=used,
         )
     ]
     return replacement

@@ -82,24 +82,21 @@ def replace(
         )
         steps = [step for unit in units for step in unit.upgrade]
         back = [step for unit in reversed(units) for step in unit.downgrade]
+        replacement.first = [
+            StepsOp(
+                NAME,
+                (),
+                (look,),
+                headings=("looks at what it will change", ""),
+                functions=used,
+            )
+        ]
+        changing = StepsOp(
+            NAME, tuple(_describe(conversions)), tuple(steps), tuple(back), functions=used
+        )
         # What Alembic adds beside may need the new types; but NOT NULL has to be gone before.
         late = any(one.becomes_nullable for one in conversions)
-        looking = StepsOp(
-            NAME,
-            (),
-            (look,),
-            headings=("looks at what it will change", ""),
-            functions=used,
-        )
-        changing = StepsOp(
-            NAME,
-            tuple(_describe(conversions)),
-            tuple(steps if late else [look, *steps]),
-            tuple(back),
-            functions=used,
-        )
-        replacement.early = [looking] if late else [changing]
-        replacement.operations = [changing] if late else []
+        (replacement.operations if late else replacement.early).append(changing)
         replacement.last = [
             StepsOp(
                 NAME,
