@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic.fields import FieldInfo
 
 from alembic_fixups.fixups import Fixup, all_fixups
@@ -38,8 +38,6 @@ _PROBLEMS = {
     "path_type": "has to be a text",
     "bool_type": "has to be true or false",
     "int_type": "has to be a whole number",
-    "int_parsing": "has to be a whole number",
-    "int_from_float": "has to be a whole number",
     "literal_error": "has to be {expected}",
     "too_short": "has to have at least {min_length} items",
 }
@@ -141,7 +139,7 @@ class Squash(Model):
         roles: roles that the migrations grant to or switch to, and that they do not make.
     """
 
-    postgres: int = 16
+    postgres: StrictInt = 16
     roles: tuple[str, ...] = ()
 
 
@@ -158,9 +156,9 @@ class Prove(Model):
     """
 
     laws: tuple[Law, ...] = get_args(Law)
-    rows: Annotated[int, Field(ge=0)] = 20
-    seed: int = 0
-    stops: Annotated[int, Field(ge=1)] = 200
+    rows: Annotated[StrictInt, Field(ge=0)] = 20
+    seed: StrictInt = 0
+    stops: Annotated[StrictInt, Field(ge=1)] = 200
 
 
 class Settings:

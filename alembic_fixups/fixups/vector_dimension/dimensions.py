@@ -35,7 +35,7 @@ def rewrite_dimensions(target: Target, settings: VectorDimensionSettings) -> Non
     """Gives columns the dimensions that the settings say, and the casts of them in indexes.
 
     Raises:
-        SettingsError: a column holds no vectors, or cannot have so many dimensions.
+        SettingsError: a column cannot have so many dimensions.
     """
     default = target.home or target.default_schema
     for key, table in target.tables.items():
@@ -45,8 +45,11 @@ def rewrite_dimensions(target: Target, settings: VectorDimensionSettings) -> Non
                 continue
             keys = (NAME, "columns", name, "dimensions")
             old = of_model(column.type)
-            problem = _problem(old, given.dimensions)
-            if problem is None and old is not None and old.dimensions != given.dimensions:
+            assert old is not None  # or the settings would have been refused
+            problem = None
+            if given.dimensions > _MOST[old.kind]:
+                problem = f"a {old.kind} has {_MOST[old.kind]:,} dimensions at most"
+            elif old.dimensions != given.dimensions:
                 type_ = with_dimensions(column.type, given.dimensions)
                 if type_ is not None:
                     _change(target.editable(key), column.key, old, type_)
@@ -58,18 +61,6 @@ def rewrite_dimensions(target: Target, settings: VectorDimensionSettings) -> Non
             if problem is not None:
                 what = f'{NAME}.columns."{name}": dimensions = {given.dimensions}'
                 raise SettingsError(f"{what}: {problem}", keys=keys)
-
-
-def _problem(old: VectorType | None, dimensions: int) -> str | None:
-    """Why a column cannot have so many, None where it can."""
-    if old is None:
-        return (
-            "the column holds no vectors in the models. Give it a type of pgvector's first, as in "
-            f"Vector({dimensions})"
-        )
-    if dimensions > _MOST[old.kind]:
-        return f"a {old.kind} has {_MOST[old.kind]:,} dimensions at most"
-    return None
 
 
 def with_dimensions(type_: TypeEngine[Any], dimensions: int) -> TypeEngine[Any] | None:

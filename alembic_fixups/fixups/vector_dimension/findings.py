@@ -39,7 +39,8 @@ def ways_out(conversion: Conversion) -> str:
     change = conversion.change
     sizes = change.old.dimensions, change.new.dimensions
     ways = ['data = "reembed" makes new ones']
-    if change.casts and sizes[1] is not None and (sizes[0] is None or sizes[0] > sizes[1]):
+    cuts = change.casts and sizes[1] is not None and (sizes[0] is None or sizes[0] > sizes[1])
+    if cuts and change.data != "truncate":
         ways.append('data = "truncate" cuts them, which suits models that are trained for it')
     return f"{', '.join(ways)}; or let the column be NULL"
 

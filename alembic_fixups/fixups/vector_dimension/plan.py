@@ -38,6 +38,7 @@ from alembic_fixups.fixups.vector_dimension.side_tables import (
     Job,
     parsed,
 )
+from alembic_fixups.fixups.vector_dimension.types import of_model
 from alembic_fixups.fixups.vector_dimension.values import Change
 from alembic_fixups.rendering.templates import TableName
 from alembic_fixups.retyping import model
@@ -82,32 +83,40 @@ def rewrite(target: Target, settings: VectorDimensionSettings, major_version: in
     What the database needs is found by `locate`.
 
     Raises:
-        SettingsError: the settings name a column that the models do not have, or dimensions that
-            it cannot have.
+        SettingsError: the settings name a column that the models do not have or that holds no
+            vectors, dimensions that it cannot have, or what is of no use with its data.
     """
     if settings.columns:
-        _refuse_unknown(target, settings)
+        _refuse_useless(target, settings)
         rewrite_dimensions(target, settings)
     rewrite_indexes(target, None)
     return Plan()
 
 
-def _refuse_unknown(target: Target, settings: VectorDimensionSettings) -> None:
-    names = [
-        f"{table.schema or target.default_schema}.{table.name}.{column.name}"
+def _refuse_useless(target: Target, settings: VectorDimensionSettings) -> None:
+    """Stops at settings that would come to nothing."""
+    default = f"{target.home or target.default_schema}."
+    columns = {
+        f"{table.schema or target.default_schema}.{table.name}.{column.name}": column
         for table in target.tables.values()
         for column in table.c
-    ]
-    default = f"{target.home or target.default_schema}."
-    known = {*names, *(name.removeprefix(default) for name in names)}
-    for name in settings.columns:
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
+    }
+    columns |= {name.removeprefix(default): column for name, column in columns.items()}
+    for name, given in settings.columns.items():
+        problem = None
+        if name not in columns:
+            near = difflib.get_close_matches(name, sorted(columns), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "; write 'schema.table.column'"
-            raise SettingsError(
-                f'{NAME}.columns."{name}": the models have no such column{hint}',
-                keys=(NAME, "columns", name),
+            problem = f"the models have no such column{hint}"
+        elif of_model(columns[name].type) is None:
+            problem = (
+                "the column holds no vectors in the models. Give it a type of pgvector's first, as "
+                f"in Vector({given.dimensions or 1024})"
             )
+        elif (given.data or settings.data) != "reembed" and (given.source or given.embedder):
+            problem = 'source and embedder are for data = "reembed": say so, or take them out'
+        if problem is not None:
+            raise SettingsError(f'{NAME}.columns."{name}": {problem}', keys=(NAME, "columns", name))
 
 
 def locate(plan: Plan, settings: VectorDimensionSettings, run: Run) -> Iterable[Move]:

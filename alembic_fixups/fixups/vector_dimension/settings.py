@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictInt
 
 from alembic_fixups.settings import Model, SettingsError
 
@@ -54,11 +54,11 @@ class ColumnSettings(Model):
         batch: rows that the embedder is given at once.
     """
 
-    dimensions: Annotated[int, AfterValidator(_dimensions)] | None = None
+    dimensions: Annotated[StrictInt, AfterValidator(_dimensions)] | None = None
     data: Data | None = None
     source: Annotated[str, AfterValidator(_source)] | None = None
     embedder: Annotated[str, AfterValidator(_embedder)] | None = None
-    batch: Annotated[int, AfterValidator(_batch)] = 256
+    batch: Annotated[StrictInt, AfterValidator(_batch)] = 256
 
 
 class VectorDimensionSettings(Model):

@@ -792,4 +792,5 @@ def test_dimensions_that_cannot_be_are_an_error(
     done = sources.codemod("--json")
     assert done.code == 2
     assert problem in " ".join(done.err.split())
-    assert "pyproject.toml:4" in done.err
+    line = 3 if "holds no vectors" in problem else 4  # of the table, or of the key in it
+    assert f"pyproject.toml:{line}" in done.err

@@ -632,6 +632,45 @@ def test_what_hangs_on_the_column_stays(make: Make, role: str, strategy: str) ->
     database.execute("DROP POLICY near ON docs")
 
 
+UNNAMED_EQUALS = {
+    "trigger": "CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$BEGIN RETURN NULL; END$$;"
+    "CREATE TRIGGER changed AFTER UPDATE ON docs FOR EACH ROW"
+    " WHEN (OLD.embedding IS DISTINCT FROM NEW.embedding) EXECUTE FUNCTION say()",
+    "view": "CREATE VIEW seen AS SELECT a.id, NULLIF(a.embedding, b.embedding) AS other,"
+    " CASE a.embedding WHEN b.embedding THEN 1 END AS same"
+    " FROM docs AS a JOIN docs AS b USING (embedding)"
+    " WHERE a.embedding IS NOT DISTINCT FROM b.embedding",
+    "policy": "ALTER TABLE docs ENABLE ROW LEVEL SECURITY;"
+    "CREATE POLICY few ON docs USING (embedding IS DISTINCT FROM NULL)",
+    "check": "ALTER TABLE docs ADD CHECK (embedding IS DISTINCT FROM embedding OR id > 0)",
+    "index": "CREATE INDEX several ON docs (id) WHERE embedding IS DISTINCT FROM NULL",
+}
+
+
+@pytest.mark.parametrize("where", [*UNNAMED_EQUALS, "generated"])
+@pytest.mark.parametrize("strategy", ["rewrite", pytest.param("online", marks=SLOW)])
+def test_what_compares_without_naming_an_operator(make: Make, strategy: str, where: str) -> None:
+    """PostgreSQL writes IS DISTINCT FROM without the schema of the operator that it stands for."""
+    other = 'Column("one", Boolean, Computed("embedding IS DISTINCT FROM NULL", persisted=True))'
+    rest = [other] if where == "generated" else []
+    strategy = "auto" if rest else strategy  # online does no generated columns
+    database = make(
+        docs("VECTOR(4)", *rest),
+        docs("VECTOR(3)", *rest),
+        SOME if rest else f"{SOME}; {UNNAMED_EQUALS[where]}",
+        settings(strategy=strategy),
+    )
+    before = database.snapshot()
+    assert [each.code for each in database.revise() if each.severity == "refused"] == []
+    database.project.upgrade()
+    assert database.type_of("embedding") == "vector(3)"
+    assert database.is_converged()
+    database.project.downgrade("base")
+    assert database.snapshot() == before
+    database.execute("DROP POLICY IF EXISTS few ON docs")
+
+
 COPIES = """
 Column("small", HALFVEC({0}), Computed("embedding::halfvec({0})", persisted=True),
        comment="a copy"),
@@ -885,12 +924,20 @@ def test_settings_of_a_column_that_are_wrong_are_named_with_their_line(make: Mak
         "data = 'x'": "5: .*data has to be 'archive', 'reembed', 'truncate', 'pad' or 'clear'",
         "embedder = 'app.embed'": "5: .*write the module and the function",
         "batch = 0": "5: .*1 row at least",
+        "batch = true": "5: .*whole number",
+        "dimensions = '3'": "5: .*whole number",
+        "dimensions = 3.0": "5: .*whole number",
+        "embedder = 'app.embed:embed'": '4: .*source and embedder are for data = "reembed"',
         "column = 'x'": "5: unknown key 'column'",
     }
     for toml, message in wrong.items():
         assert re.match(message, said(database, settings(**{"docs.embedding": toml})))
     assert said(database, settings(**{"docs.embeding": "batch = 1"})).endswith(
         "the models have no such column; did you mean 'docs.embedding'?"
+    )
+    assert said(database, settings(**{"docs.body": "data = 'clear'"})) == (
+        '4: vector-dimension.columns."docs.body": the column holds no vectors in the models. Give '
+        "it a type of pgvector's first, as in Vector(1024)"
     )
 
 
