@@ -65,6 +65,7 @@ class Run:
             that it is compared with nothing.
         column_types: the types that the migration gives columns before Alembic's operations, by OID
             of the table and name.
+        revalued: the columns, by OID of the table and name, whose values it may change thereby.
         domain_types: the types, as SQL, that it gives domains, by schema and name.
         retyped: what an expression of the database reads once the migration has given columns other
             types; as it is where it gives none.
@@ -81,6 +82,7 @@ class Run:
     moves: list[Move] = field(default_factory=list)
     settled: set[tuple[TableKey, str]] = field(default_factory=set)
     column_types: dict[tuple[int, str], TypeEngine[Any]] = field(default_factory=dict)
+    revalued: set[tuple[int, str]] = field(default_factory=set)
     domain_types: dict[Name, str] = field(default_factory=dict)
     retyped: Callable[[str], str] = str
 

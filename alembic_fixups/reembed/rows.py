@@ -1,7 +1,7 @@
 """The rows that a column waits for: which are to be done, and writing their vectors.
 
-A row is to be done while it has no vector; and where it has the one that we wrote, when its text
-is another one now. A vector that the application wrote is never replaced.
+A row is to be done while it has no vector; and where it has one that we wrote, for it or for
+another row, when its text is another one now. A vector that the application made is never replaced.
 """
 
 from __future__ import annotations
@@ -58,6 +58,21 @@ class Embedded:
 
     row: Row
     vector: bytes
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a batch.
+
+    Attributes:
+        count: how many of its rows were written.
+        away: those that were to be done before and still are.
+        locked: those that others have locked; all else needs nothing any more.
+    """
+
+    count: int
+    away: list[Row]
+    locked: list[Row]
 
 
 class Reader:
@@ -201,9 +216,7 @@ class Reader:
             f" LEFT JOIN {column.job.store.sql} AS fixup_done"
             f" ON {_equal(column.key, self._done, self._own)} AND {bounds(self._done)}"
             f" WHERE {bounds(self._own)} AND {bounds(self._keys)} AND {text} IS NOT NULL"
-            f" AND CASE WHEN {self._vector} IS NULL THEN true"
-            f" WHEN fixup_done.{TEXT_DIGEST} = pg_catalog.md5({text}) THEN false"
-            f" ELSE fixup_done.{VECTOR_DIGEST} = {column.digest(self._vector)} END"
+            f" AND {_is_to_do(column, self._vector, f'pg_catalog.md5({text})')}"
         )
 
 
@@ -219,19 +232,19 @@ class Writer:
         given = [f"fixup_given.key_{place}::{one.type}" for place, one in enumerate(key, 1)]
         keys = ", ".join(f"${place}::text[]" for place, _ in enumerate(key, 1))
         labels = ", ".join(f"key_{place}" for place, _ in enumerate(key, 1))
-        self._lock = (
-            f"SELECT FROM {table} AS fixup_row"
-            f" JOIN unnest({keys}) AS fixup_given ({labels}) ON {_equal(key, own, given)}"
-            f" ORDER BY {', '.join(own)} FOR NO KEY UPDATE OF fixup_row"
+        numbered = (
+            f"SELECT fixup_given.place FROM {table} AS fixup_row"
+            f" JOIN unnest({keys}) WITH ORDINALITY AS fixup_given ({labels}, place)"
+            f" ON {_equal(key, own, given)}"
         )
+        self._there = numbered
+        self._lock = f"{numbered} ORDER BY {', '.join(own)} FOR NO KEY UPDATE OF fixup_row"
         digests, vectors = f"${len(key) + 1}::text[]", f"${len(key) + 2}::{column.array}"
         vector = f"fixup_row.{column.sql}"
         done = [_of("fixup_done", one) for one in key]
         of_store = f"LEFT JOIN {store} AS fixup_done ON {_equal(key, done, given)}"
         is_to_do = (
-            f"{_equal(key, own, given)} AND CASE WHEN {vector} IS NULL THEN true"
-            f" WHEN fixup_done.{TEXT_DIGEST} = fixup_given.digest THEN false"
-            f" ELSE fixup_done.{VECTOR_DIGEST} = {column.digest(vector)} END"
+            f"{_equal(key, own, given)} AND {_is_to_do(column, vector, 'fixup_given.digest')}"
         )
         into = f"{', '.join(names)}, {TEXT_DIGEST}, {VECTOR_DIGEST}"
         # A trigger may put NULL in the place of the vector.
@@ -252,22 +265,55 @@ class Writer:
             f" JOIN {table} AS fixup_row ON {is_to_do} ORDER BY fixup_given.place"
         )
 
-    def write(self, connection: Connection, batch: Sequence[Embedded]) -> tuple[int, list[Row]]:
+    def write(
+        self, connection: Connection, batch: Sequence[Embedded], *, waits: bool = True
+    ) -> Written:
         """Writes a batch in one transaction.
 
-        Gives how many of its rows were written, and those that were to be done before and still
-        are; the others need nothing any more.
+        Takes whether it waits for rows that others have locked, or passes over them.
         """
-        keys = [list(column) for column in zip(*(one.row.key for one in batch), strict=True)]
-        digests = [one.row.digest for one in batch]
-        vectors = Binary(array_of(self._column.element, [one.vector for one in batch]))
+        locked: list[Row] = []
         with connection.transaction():
             # A statement of its own: the next one sees the rows as they are once they are locked.
-            there = connection.execute(self._lock.encode(), keys).rowcount
+            keys = _keys(batch)
+            if waits:
+                there = len(rows(connection, self._lock, keys))
+            else:
+                had = {place for (place,) in rows(connection, f"{self._lock} SKIP LOCKED", keys)}
+                present = {place for (place,) in rows(connection, self._there, keys)}
+                locked = [batch[place - 1].row for place in sorted(present - had)]
+                batch = [batch[place - 1] for place in sorted(had)]
+                keys, there = _keys(batch), len(had)
+            if not there:
+                return Written(0, [], locked)
+            digests = [one.row.digest for one in batch]
+            vectors = Binary(array_of(self._column.element, [one.vector for one in batch]))
             written = connection.execute(self._write.encode(), [*keys, digests, vectors]).rowcount
             # The rows are locked: nobody else has made of them what they are.
             away = rows(connection, self._kept_away, [*keys, digests]) if written < there else []
-        return written, [batch[place - 1].row for (place,) in away]
+        return Written(written, [batch[place - 1].row for (place,) in away], locked)
+
+
+def _keys(batch: Sequence[Embedded]) -> list[list[str]]:
+    """The keys of a batch, column by column."""
+    return [list(column) for column in zip(*(one.row.key for one in batch), strict=True)]
+
+
+def _is_to_do(column: Column, vector: str, text_digest: str) -> str:
+    """The condition that a row is to be done, ``fixup_done`` being what was done under its key.
+
+    Takes SQL of its vector, and of the digest of its text. A row that has got another key is known
+    by its vector.
+    """
+    digest = column.digest(vector)
+    return (
+        f"CASE WHEN {vector} IS NULL THEN true"
+        f" WHEN fixup_done.{TEXT_DIGEST} = {text_digest} THEN false"
+        f" WHEN fixup_done.{VECTOR_DIGEST} = {digest} THEN true"
+        f" ELSE (SELECT bool_and(fixup_other.{TEXT_DIGEST} <> {text_digest})"
+        f" FROM {column.job.store.sql} AS fixup_other"
+        f" WHERE fixup_other.{VECTOR_DIGEST} = {digest}) END"
+    )
 
 
 def _of(table: str, column: KeyColumn) -> str:

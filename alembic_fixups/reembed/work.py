@@ -13,7 +13,7 @@ import psycopg
 
 from alembic_fixups.reembed.database import LOCKED, Connection, again_if_locked, said
 from alembic_fixups.reembed.embedder import Embedding, Failure
-from alembic_fixups.reembed.rows import Embedded, Key, Reader, Row, Writer
+from alembic_fixups.reembed.rows import Embedded, Key, Reader, Row, Writer, Written
 
 _PASSES = 20
 """Most passes: what is left after them has changed or come since the last one began."""
@@ -28,6 +28,7 @@ _BY_ROW = ("22", "23", "44", "54", "P0")
 """Classes of SQLSTATE that say something of a row: its value, a constraint, a trigger."""
 
 _KEPT_AWAY = "the UPDATE took no row: a trigger or rule keeps it away"
+_HELD = "another transaction holds the row; run it again when that has come to its end"
 
 
 class Outage(Exception):
@@ -161,10 +162,7 @@ class Pool:
         if not batch:
             return 0, []
         try:
-            written, away = again_if_locked(
-                lambda: writer.write(connection, batch), pause=self.pause
-            )
-            return written, [Failure(row, _KEPT_AWAY) for row in away]
+            return _told(self._written(connection, writer, batch))
         except psycopg.Error as error:
             if isinstance(error, LOCKED):
                 return 0, [Failure(one.row, said(error)) for one in batch]
@@ -176,6 +174,24 @@ class Pool:
         first, failed = self._write(connection, writer, batch[:middle])
         second, more = self._write(connection, writer, batch[middle:])
         return first + second, failed + more
+
+    def _written(
+        self, connection: Connection, writer: Writer, batch: Sequence[Embedded]
+    ) -> Written:
+        try:
+            written: Written = again_if_locked(
+                lambda: writer.write(connection, batch), pause=self.pause
+            )
+        except LOCKED:
+            # The others need not wait for those that somebody holds on to.
+            written = writer.write(connection, batch, waits=False)
+        return written
+
+
+def _told(written: Written) -> tuple[int, list[Failure]]:
+    """How many rows were written, and why others were not."""
+    failed = [Failure(row, _KEPT_AWAY) for row in written.away]
+    return written.count, failed + [Failure(row, _HELD) for row in written.locked]
 
 
 @dataclass

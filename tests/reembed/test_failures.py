@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from alembic_fixups import scratch
 from alembic_fixups.reembed.embedder import Retries
 from tests.reembed.test_reembed import IVFFLAT
 from tests.reembed.waiting import Waiting
@@ -166,6 +167,23 @@ def test_rows_that_the_database_does_not_take(waiting: Waiting) -> None:
     assert failed["key"] == {"id": "7"}
     assert "violates check constraint" in failed["error"]
     assert waiting.embeddings.batches == [10]
+
+
+def test_a_row_that_somebody_holds_fails_alone(waiting: Waiting) -> None:
+    waiting.docs(10)
+    waiting.lock_timeout = "10ms"
+    waiting.job(batch=10)
+    with scratch.connect(waiting.url) as other:
+        other.execute("BEGIN")
+        other.execute("UPDATE app.docs SET body = 'changed' WHERE id = 4")
+        code, found = waiting.json()
+        other.execute("ROLLBACK")
+    assert (code, found["done"], found["left"]) == (1, 9, 1)
+    [failed] = found["failed"]
+    assert failed["key"] == {"id": "4"}
+    assert "another transaction holds the row" in failed["error"]
+    assert waiting.json()[1]["complete"]
+    assert waiting.wrong() == 0
 
 
 @pytest.mark.parametrize(

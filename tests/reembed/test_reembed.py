@@ -163,6 +163,28 @@ def test_rows_that_change_meanwhile(waiting: Waiting, workers: int) -> None:
     assert "its own" not in calls
 
 
+def test_rows_that_get_another_key_are_known_by_their_vectors(waiting: Waiting) -> None:
+    """Otherwise a vector of ours would be taken for one of the application's, and never renewed."""
+    waiting.docs(8)
+    waiting.job()
+    assert waiting.json(limit=6)[1]["done"] == 6
+    waiting.execute(
+        "UPDATE app.docs SET id = 101 WHERE id = 1",
+        "UPDATE app.docs SET body = 'moved, then changed' WHERE id = 101",
+        "UPDATE app.docs SET id = 102 WHERE id = 2",
+        "UPDATE app.docs SET id = -id WHERE id IN (3, 4)",
+        "UPDATE app.docs SET id = 7 + id WHERE id IN (-3, -4)",
+        "UPDATE app.docs SET body = 'changed places' WHERE id = 3",
+        "UPDATE app.docs SET embedding = '[9,9,9]', body = 'its own' WHERE id = 5",
+    )
+    waiting.embeddings.calls.clear()
+    assert waiting.json()[1]["complete"]
+    expected = ["changed places", "moved, then changed", "text 7", "text 8"]
+    assert sorted(waiting.embeddings.calls) == expected
+    waiting.execute("DELETE FROM app.docs WHERE id = 5")
+    assert waiting.wrong() == 0
+
+
 def test_vectors_that_are_there_are_left_alone(waiting: Waiting) -> None:
     waiting.docs(6)
     waiting.execute("UPDATE app.docs SET embedding = '[9,9,9]' WHERE id = 2")

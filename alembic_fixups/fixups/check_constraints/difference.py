@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -69,7 +70,7 @@ class Change:
         new: the CHECK after it, None where it is dropped.
         old: the CHECK before it, None where there was none.
         early: whether the old one goes before Alembic's own operations, since it has columns that
-            they drop, or would not fit the types that they give.
+            they drop, or would not fit the types or values that there will be.
         is_there: whether rows can be looked at for the new one before these operations.
     """
 
@@ -208,7 +209,7 @@ def _changes(compared: list[_Compared], reader: Reader, run: Run) -> list[Change
         [(one.holder.present, [wish.expression if wish else "true"]) for one, _, wish, _ in found]
     )
     changes = [
-        (item, _change(*item, sources, now.fixed is not None))
+        (item, _change(*item, sources, now.fixed is not None, run))
         for item, [now] in zip(found, present, strict=True)
     ]
     tables = {
@@ -260,14 +261,17 @@ def _change(
     check: Check | None,
     sources: dict[int, restored.Source],
     is_there: bool,
+    run: Run,
 ) -> Change:
     place = one.holder.place
+    revalued = {name for oid, name in run.revalued if oid == one.holder.present.oid}
+    is_there = is_there and not (wish and any(_names(wish.expression, name) for name in revalued))
     if check is None:
         assert wish is not None
         return Change(kind, place, _new(one, wish, None), None, is_there=is_there)
     source = sources[check.oid]
     early = kind in ("change", "drop") and (
-        not source.survives or not one.holder.dropped.isdisjoint(check.columns)
+        not source.survives or not (one.holder.dropped | revalued).isdisjoint(check.columns)
     )
     old = Form(
         check.name,
@@ -282,6 +286,12 @@ def _change(
         return Change(kind, place, replace(old, validated=True), old, is_there=is_there)
     new = None if wish is None else _new(one, wish, old)
     return Change(kind, place, new, old, early, is_there)
+
+
+def _names(expression: str, column: str) -> bool:
+    """Whether an expression may be about a column."""
+    name = re.escape(column.replace('"', '""'))
+    return re.search(rf"(?<![\w$]){name}(?![\w$])", expression, re.IGNORECASE) is not None
 
 
 def _new(one: _Compared, wish: Wish, old: Form | None) -> Form:

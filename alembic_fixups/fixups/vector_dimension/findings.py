@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import DBAPIError
+
 from alembic_fixups.fixups.vector_dimension.candidates import Candidate
 from alembic_fixups.fixups.vector_dimension.conversion import Conversion
 from alembic_fixups.fixups.vector_dimension.settings import NAME
@@ -9,8 +11,20 @@ from alembic_fixups.report import Finding, Severity
 from alembic_fixups.run import Run
 
 
-def tell(run: Run, conversion: Conversion, one: Candidate, with_vectors: bool) -> None:
-    """Says what a conversion leaves to be done; takes whether the table has any vectors now."""
+def tell(
+    run: Run, conversion: Conversion, one: Candidate, with_vectors: bool, source: str | None
+) -> None:
+    """Says what a conversion leaves to be done.
+
+    Takes whether the table has any vectors now, and what new ones are made from.
+    """
+    problem = _problem_of(source, conversion, run) if source and conversion.embedder else None
+    if problem is not None:
+        message = (
+            f"the source of {conversion.column} is no good here: {problem}. Put it right before "
+            "the upgrade: `alembic-fixups reembed` runs it when the column is without vectors"
+        )
+        _say(run, "source", one, message, "warning")
     if not with_vectors:
         return
     change = conversion.change
@@ -32,6 +46,24 @@ def tell(run: Run, conversion: Conversion, one: Candidate, with_vectors: bool) -
             "are not needed any more, `alembic-fixups vectors drop-archive` drops it"
         )
         _say(run, "archive", one, message, "info")
+
+
+def _problem_of(source: str, conversion: Conversion, run: Run) -> str | None:
+    """Why the database cannot run a query, or what it gives cannot be used; no row is read."""
+    connection = run.context.connection
+    assert connection is not None
+    statement = f"SELECT * FROM (\n{source}\n) AS fixup_source LIMIT 0"
+    try:
+        with connection.begin_nested():
+            given = connection.exec_driver_sql(
+                statement, execution_options={"no_parameters": True}
+            ).keys()
+    except DBAPIError as error:
+        return str(error.orig).splitlines()[0]
+    wanted = [*(column.name for column in conversion.key), "a text"]
+    if len(given) == len(wanted):
+        return None
+    return f"it gives {len(given)} column(s), and has to give {len(wanted)}: {', '.join(wanted)}"
 
 
 def ways_out(conversion: Conversion) -> str:

@@ -102,7 +102,8 @@ def grouped(
     for group in groups:
         for conversion in conversions_of(group):
             one = found_at[conversion.relation, conversion.column]
-            tell(run, conversion, one, _has_vectors(conversion, run))
+            source = chosen_for(one, settings, run).source
+            tell(run, conversion, one, _has_vectors(conversion, run), source)
     return groups
 
 

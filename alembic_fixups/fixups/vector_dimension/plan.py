@@ -102,6 +102,7 @@ def _refuse_useless(target: Target, settings: VectorDimensionSettings) -> None:
         for column in table.c
     }
     columns |= {name.removeprefix(default): column for name, column in columns.items()}
+    named: dict[int, str] = {}
     for name, given in settings.columns.items():
         problem = None
         if name not in columns:
@@ -115,6 +116,8 @@ def _refuse_useless(target: Target, settings: VectorDimensionSettings) -> None:
             )
         elif (given.data or settings.data) != "reembed" and (given.source or given.embedder):
             problem = 'source and embedder are for data = "reembed": say so, or take them out'
+        elif (other := named.setdefault(id(columns[name]), name)) != name:
+            problem = f"this is the column {other} again. Say all of it in one table"
         if problem is not None:
             raise SettingsError(f'{NAME}.columns."{name}": {problem}', keys=(NAME, "columns", name))
 
@@ -161,7 +164,10 @@ def locate(plan: Plan, settings: VectorDimensionSettings, run: Run) -> Iterable[
     if kept or computed:
         plan.groups = grouped(kept, computed, settings, run)
     for conversion in plan.conversions:
-        plan.types[conversion.relation, conversion.column] = conversion.storage
+        place = conversion.relation, conversion.column
+        plan.types[place] = conversion.storage
+        if conversion.may_empty or _is_made(conversion.change):
+            run.revalued.add(place)
     remade = {
         (conversion.relation, one.column)
         for conversion in plan.conversions

@@ -51,6 +51,9 @@ ARCHIVE, OF_NEW = "fixup_archive_docs_embedding_vector_4", "fixup_archive_docs_e
 REEMBED = "data = 'reembed'\nsource = 'SELECT id, body FROM docs'\nembedder = 'app.embeddings:{}'"
 
 
+CHECKED = "[tool.alembic-fixups.check-constraints]\n"
+
+
 def reembed(embedder: str = "embed", strategy: str = "rewrite") -> str:
     """Settings by which the vectors are made anew."""
     return settings("archive", strategy, **{"docs.embedding": REEMBED.format(embedder)})
@@ -671,6 +674,30 @@ def test_what_compares_without_naming_an_operator(make: Make, strategy: str, whe
     database.execute("DROP POLICY IF EXISTS few ON docs")
 
 
+@pytest.mark.parametrize(
+    "name, strategy", [("embedding", "rewrite"), pytest.param('The "E".', "online", marks=SLOW)]
+)
+def test_a_check_of_the_dimensions_changes_with_them(make: Make, name: str, strategy: str) -> None:
+    """No row could satisfy it before the vectors change, nor the old one after."""
+    quoted = '"' + name.replace('"', '""') + '"'
+
+    def models(size: int) -> str:
+        said = f"vector_dims({quoted}) = {size}"
+        made = docs(f"VECTOR({size})", f"CheckConstraint({said!r}, name='size')")
+        return made.replace('Column("embedding"', f"Column({name!r}")
+
+    rows = SOME.replace("embedding", quoted)
+    database = make(models(4), models(3), rows, settings(strategy=strategy) + CHECKED)
+    before = database.snapshot()
+    database.revise()
+    database.project.upgrade()
+    assert database.is_converged()
+    database.execute(f"UPDATE docs SET {quoted} = '[1,1,1]' WHERE id = 1")
+    database.execute(f"UPDATE docs SET {quoted} = NULL WHERE id = 1")
+    database.project.downgrade("base")
+    assert database.snapshot() == before
+
+
 COPIES = """
 Column("small", HALFVEC({0}), Computed("embedding::halfvec({0})", persisted=True),
        comment="a copy"),
@@ -935,10 +962,34 @@ def test_settings_of_a_column_that_are_wrong_are_named_with_their_line(make: Mak
     assert said(database, settings(**{"docs.embeding": "batch = 1"})).endswith(
         "the models have no such column; did you mean 'docs.embedding'?"
     )
+    twice = {"docs.embedding": "data = 'archive'", "public.docs.embedding": "data = 'clear'"}
+    assert said(database, settings(**twice)) == (
+        '6: vector-dimension.columns."public.docs.embedding": this is the column docs.embedding '
+        "again. Say all of it in one table"
+    )
     assert said(database, settings(**{"docs.body": "data = 'clear'"})) == (
         '4: vector-dimension.columns."docs.body": the column holds no vectors in the models. Give '
         "it a type of pgvector's first, as in Vector(1024)"
     )
+
+
+@pytest.mark.parametrize(
+    "source, problem",
+    [
+        ("SELECT id, bdy FROM docs", 'column "bdy" does not exist'),
+        ("SELECT id, body FROM docs; -- all", 'syntax error at or near ";"'),
+        ("SELECT body FROM docs", "it gives 1 column(s), and has to give 2: id, a text"),
+        ("SELECT id, body || ' 100% :x $1' FROM docs WHERE id % 2 = 0 -- half", None),
+    ],
+)
+def test_a_source_that_is_no_good_is_told_before_the_upgrade(
+    make: Make, source: str, problem: str | None
+) -> None:
+    toml = f"data = 'reembed'\nsource = '''{source}'''\nembedder = 'app:embed'"
+    database = make(FOUR, THREE, toml=settings(**{"docs.embedding": toml}))
+    told = [each.message for each in database.revise() if each.code == "source"]
+    assert [problem in message for message in told if problem] == [True] * bool(problem)
+    database.project.upgrade()
 
 
 def test_what_cannot_be_cut_or_padded_stays(make: Make) -> None:

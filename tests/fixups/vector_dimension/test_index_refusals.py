@@ -111,6 +111,28 @@ def test_a_column_changes_and_its_index_keeps_the_options_that_work(make: Make) 
     assert there == was
 
 
+CAST = (
+    'Index("x", cast(docs.c.embedding, HALFVEC(4)).label("x"), postgresql_using="hnsw",'
+    ' postgresql_ops={"x": "halfvec_l2_ops"}, postgresql_where=docs.c.id > 0)\n'
+)
+
+
+@pytest.mark.parametrize("data", ["archive", "reembed"])
+def test_an_index_that_no_vector_could_go_into_is_found_when_comparing(
+    make: Make, data: str
+) -> None:
+    """A cast in it still says the number of dimensions that the column had."""
+    chosen = {"docs.embedding": REEMBED} if data == "reembed" else {}
+    database = make(
+        docs("VECTOR(4)", then=CAST), docs("VECTOR(3)", then=CAST), ROWS, archive(**chosen)
+    )
+    findings, again, there = law(database)
+    for found in (findings, again):
+        assert "expected 4 dimensions, not 3" in found["index-refused"]
+    assert there == []
+    database.execute("INSERT INTO docs (id) VALUES (100)")
+
+
 def test_what_waits_for_vectors_waits_with_options_that_work(make: Make) -> None:
     database = make(
         docs("VECTOR(4)", then=hnsw()),
