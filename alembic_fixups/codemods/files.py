@@ -18,7 +18,7 @@ from types import ModuleType
 
 import libcst as cst
 
-from alembic_fixups.codemods.layout import laid_out, with_single_quotes
+from alembic_fixups.codemods.layout import laid_out, with_quotes
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
 """A line as Python counts them; ``splitlines()`` also splits at form feeds."""
@@ -143,6 +143,17 @@ class Block:
         if len(found) > 1:
             raise found[1].unclear(f"{name} is assigned twice")
         return found[0] if found else None
+
+    def assigned_inside(self, name: str) -> int | None:
+        """The line on which a statement inside of an ``if`` or the like assigns to *name*."""
+        for statement in self.statements:
+            for body in _inner(statement.node) if statement.node is not None else ():
+                for node in body:
+                    targets = node.targets if isinstance(node, ast.Assign) else []
+                    targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+                    if any(isinstance(one, ast.Name) and one.id == name for one in targets):
+                        return node.lineno
+        return None
 
     @cached_property
     def _by_name(self) -> dict[str, list[Statement]]:
@@ -308,9 +319,15 @@ class File:
         """
         found = self.blocks.get(name, [])
         if len(found) != 1:
-            count = "more than one class" if found else "no class statement"
             line = found[1].node.lineno if found else 1  # type: ignore[union-attr]
-            raise Unclear(f"there is {count} {name} here", self, line)
+            raise Unclear(
+                f"there is more than one class {name} here"
+                if found
+                else f"the class {name} is made by code here, such as type(), and not written; "
+                "change what makes it by hand",
+                self,
+                line,
+            )
         return found[0]
 
     def statements(self) -> Iterator[Statement]:
@@ -369,8 +386,7 @@ class File:
     def _written(self, statement: Statement) -> str:
         code = statement.code.rstrip("\r\n")
         before = None if statement.node is None else statement.source
-        if self._has_single_quotes:
-            code = with_single_quotes(code, before or "")
+        code = with_quotes(code, before or "", "'" if self._has_single_quotes else '"')
         text = laid_out(code, before, statement.indent, self.width).replace("\r\n", "\n")
         if statement.node is None and statement.is_above:
             text = f"{statement.indent}{text}\n"

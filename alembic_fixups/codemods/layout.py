@@ -3,47 +3,75 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import io
 import keyword
 import re
 import tokenize
 from contextlib import suppress
+from itertools import chain, repeat
 
 _OPENING, _CLOSING = "([{", ")]}"
+
+_PLAIN = re.compile(r"\"[^'\"\\\n]*\"|'[^'\"\\\n]*'")
+"""A text that is as good in either quotes."""
 
 
 def laid_out(code: str, before: str | None, indent: str, width: int) -> str:
     """A statement with its line breaks.
 
     Takes its text, the text that it had in the file (None for a new one), the whitespace before it
-    and the length that a line may have. One that was not laid out so before stays as it is written.
-    Of one with a comment inside the lines that are new are laid out, of a function its statements.
+    and the length that a line may have. One that was not laid out so before stays as it is written,
+    but for lines that become too long. Of one with a comment inside the lines that are new are laid
+    out, of a function its statements.
     """
     if before is None:
         return _formatted(code, indent, width) or code
     code, before = code.replace("\r\n", "\n"), before.replace("\r\n", "\n")
     was = _formatted(before, indent, width)
     if was is None:
-        return _function(code, before, width) or _new_lines(code, before, width)
-    return (_formatted(code, indent, width) or code) if was == before else code
+        made = _function(code, before, width) or _new_lines(code, before, width)
+        return _wrapped(made, before, width)
+    if was != before:
+        return _wrapped(code, before, width)
+    return _formatted(code, indent, width) or code
 
 
-def with_single_quotes(code: str, before: str) -> str:
-    """The statement with its new texts in single quotes, where that needs no backslash."""
-    known = set(re.findall(r"\"[^'\"\\\n]*\"", before))
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
-    except (tokenize.TokenError, SyntaxError):
+def with_quotes(code: str, before: str, mark: str) -> str:
+    """The statement with its new texts in these quotes, where that needs no backslash.
+
+    Takes the text that it had in the file. A text in the place of another has the quotes of that.
+    """
+    new, old = set(_PLAIN.findall(code)), set(_PLAIN.findall(before))
+    if all(text[0] == mark for text in new ^ old):
         return code
+    now, then = _all_tokens(code), _all_tokens(before)
+    if now is None or then is None:
+        return code
+    wanted: dict[int, str] = {}
+    matcher = difflib.SequenceMatcher(
+        None, [one.string for one in then], [one.string for one in now], autojunk=False
+    )
+    for _, start, end, new_start, new_end in matcher.get_opcodes():
+        olds = [one.string for one in then[start:end] if _PLAIN.fullmatch(one.string)]
+        news = [n for n in range(new_start, new_end) if _PLAIN.fullmatch(now[n].string)]
+        marks = chain((one[0] for one in olds), repeat(mark))
+        wanted |= dict(zip(news, marks, strict=False))
     lines = code.split("\n")
-    for token in reversed(tokens):
+    for number, token in reversed(list(enumerate(now))):
         text = token.string
-        if token.type == tokenize.STRING and text not in known:
+        if wanted.get(number, text[:1]) != text[:1]:
             row, start = token.start[0] - 1, token.start[1]
-            if re.fullmatch(r"\"[^'\"\\\n]*\"", text):
-                changed = f"'{text[1:-1]}'"
-                lines[row] = lines[row][:start] + changed + lines[row][start + len(text) :]
+            changed = f"{wanted[number]}{text[1:-1]}{wanted[number]}"
+            lines[row] = lines[row][:start] + changed + lines[row][start + len(text) :]
     return "\n".join(lines)
+
+
+def _all_tokens(code: str) -> list[tokenize.TokenInfo] | None:
+    try:
+        return list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return None
 
 
 def _function(code: str, before: str, width: int) -> str | None:
@@ -99,6 +127,57 @@ def _new_lines(code: str, before: str, width: int) -> str:
     return "\n".join(made)
 
 
+def _wrapped(code: str, before: str, width: int) -> str:
+    """The statement with lines that are new and too long broken behind commas.
+
+    What follows stands where the other elements of its bracket do.
+    """
+    known, stays = before.split("\n"), code
+    if any(len(line) > width for line in known if line not in code.split("\n")):
+        return code  # one that has changed was too long before
+    while (tokens := _all_tokens(code)) is not None:
+        lines = code.split("\n")
+        for row, line in enumerate(lines):
+            place = _break(tokens, row, lines, width) if line not in known else None
+            if len(line) > width and place is not None:
+                end, indent = place
+                lines[row] = f"{line[:end]}\n{indent}{line[end:].lstrip()}"
+                break
+        else:
+            return code
+        code = "\n".join(lines)
+    return stays
+
+
+def _break(
+    tokens: list[tokenize.TokenInfo], row: int, lines: list[str], width: int
+) -> tuple[int, str] | None:
+    """Behind which column a line is broken, and what the next one begins with; None for nowhere."""
+    stack: list[str] = []
+    places: list[tuple[int, int, str]] = []
+    for token in tokens:
+        at, column = token.start[0] - 1, token.start[1]
+        if at > row:
+            break
+        if token.type != tokenize.OP:
+            continue
+        if token.string in _OPENING:
+            begin = lines[at][: column + 1]
+            if not lines[at][column + 1 :].strip() and at + 1 < len(lines):
+                begin = lines[at + 1][: len(lines[at + 1]) - len(lines[at + 1].lstrip())]
+            stack.append(re.sub(r"[^\t]", " ", begin))
+        elif token.string in _CLOSING:
+            stack.pop()
+        elif token.string == "," and at == row and stack and column < width:
+            rest = lines[row][column + 1 :].strip()
+            if rest and not rest.startswith("#"):
+                places.append((len(stack), -column, stack[-1]))
+    if not places:
+        return None
+    _, column, indent = min(places)
+    return 1 - column, indent
+
+
 def _formatted(code: str, indent: str, width: int) -> str | None:
     """None where it cannot be said: it is more than a simple statement, or has comments."""
     flat = _flat(code)
@@ -112,9 +191,8 @@ def _formatted(code: str, indent: str, width: int) -> str | None:
 
 def _flat(code: str) -> str | None:
     """The statement on one line; commas before a closing bracket stay: they mean something."""
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
-    except (tokenize.TokenError, SyntaxError):
+    tokens = _all_tokens(code)
+    if tokens is None:
         return None
     text, end, previous, broken = "", (1, 0), "", False
     for token in tokens:

@@ -167,6 +167,13 @@ class Models:
         """The files of the project's modules, by the modules' names."""
         return {module.__name__: path for path, module in self.modules.items()}
 
+    @property
+    def model_files(self) -> set[Path]:
+        """The project's files in which classes are mapped or tables made."""
+        mapped = {one.class_.__module__ for several in self.mappers.values() for one in several}
+        files = {self._paths[name] for name in mapped if name in self._paths}
+        return files | {path for path, _ in self._tables.values()}
+
     # Tables
 
     @cached_property
@@ -287,6 +294,13 @@ class Models:
             return ColumnPlace(written.statement, written.names, name, None, ((key, name),))
         found = self._place_of(key, column)
         if found is None:
+            inside = self._inside(key, column)
+            if inside is not None:
+                raise Unclear(
+                    f"{table.name}.{name} is assigned inside of an if or the like; change it by "
+                    "hand",
+                    *inside,
+                )
             place = self.table(key)
             raise Unclear(
                 f"{table.name}.{name} is not written in the class or in what it inherits from",
@@ -342,6 +356,20 @@ class Models:
             found = self.attribute(mapper.class_, attribute)
             if found is not None:
                 return found[0], found[1], attribute, found[2]
+        return None
+
+    def _inside(self, key: TableKey, column: Column[Any]) -> tuple[File, int] | None:
+        """Where a column is assigned in a statement of a class's body that has a body itself."""
+        for mapper in self.mappers_of(key):
+            if column not in mapper._columntoproperty:
+                continue
+            attribute = mapper._columntoproperty[column].key
+            for base in mapper.class_.__mro__:
+                path = self._paths.get(base.__module__)
+                for block in self.file(path).blocks.get(base.__qualname__, ()) if path else ():
+                    line = block.assigned_inside(attribute)
+                    if line is not None:
+                        return block.file, line
         return None
 
     def attribute(self, class_: type, name: str) -> tuple[type, Block, Statement] | None:

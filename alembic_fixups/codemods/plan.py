@@ -31,7 +31,7 @@ from alembic_fixups.target import Target, UnresolvedReference
 BROKEN = "python"
 """Stands in the place of a fixup's name for files that Python cannot read."""
 
-_HALVINGS = 3
+_HALVINGS = 2
 """How many wrong changes are found exactly; each takes some ten loadings of the models."""
 
 POSTGRES = 16
@@ -123,13 +123,12 @@ def plan(
     for number in count():
         if not made.problem:
             break
-        suspects = _suspects(made) if number >= _HALVINGS else []
+        suspects = _suspects(made, unstable) if number >= _HALVINGS else []
         if not suspects:
             suspects = [_culprit(made, attempt)]
         barred.update(((one.fixup, one.title), problem) for one, problem in suspects)
         made = attempt()
-    touched = {one.path for one in made.files}
-    untouched = sum(path not in touched for path in made.models.files)
+    untouched = len(made.models.model_files - {one.path for one in made.files})
     found = [*made.models.refusals, *_unread(made.models)]
     if not only and not within:
         found += _left(made, unstable)
@@ -211,17 +210,32 @@ def _require_modules(within: Iterable[Path], project: Project) -> None:
             raise ProjectError(f"{shown(path)}: there is no Python file")
 
 
-def _suspects(made: _Attempt) -> list[tuple[Changed, str]]:
-    """The changes of the files and tables that the problem names: soon found, if too many."""
-    tables = {key.rpartition(".")[2] for key in re.findall(r"([\w.]+): [-+] ", made.problem)}
+def _suspects(made: _Attempt, unstable: set[str]) -> list[tuple[Changed, str]]:
+    """The changes of the tables and files that are not as meant: soon found, if too many.
+
+    Where none names such a table, those of tables with a name that such a one begins or ends with,
+    as of one that a table is copied from for its history.
+    """
+    wanted = made.before.wanted
+    keys = set() if made.after.error else _differing(wanted, made.after.wanted) - unstable
+    tables = {key.rpartition(".")[2] for key in keys}
+    kin = {
+        name
+        for name in {key.rpartition(".")[2] for key in wanted} - tables
+        if any(one.startswith(f"{name}_") or one.endswith(f"_{name}") for one in tables)
+    }
     names = {shown(one.path) for one in made.files}
     files = {name for name in re.findall(r"([^\s:]+\.py):\d+", made.problem) if name in names}
-    return [
-        (one, made.problem)
-        for one in made.models.changes
-        if tables & set(re.findall(r"\w+", one.title))
-        or files & {shown(path) for path, _ in one.places}
-    ]
+    for suspected in (tables, kin):
+        found = [
+            (one, made.problem)
+            for one in made.models.changes
+            if suspected & set(re.findall(r"\w+", one.title))
+            or files & {shown(path) for path, _ in one.places}
+        ]
+        if found:
+            return found
+    return []
 
 
 def _left(made: _Attempt, unstable: set[str]) -> Iterator[Refusal]:

@@ -163,3 +163,99 @@ def test_a_default_that_is_another_each_time_spoils_nothing(
 
 def test_new_texts_are_quoted_as_the_others(rewritten: tuple[Sources, Done]) -> None:
     assert "    __table_args__ = {'schema': 'app'}\n" in rewritten[0].text("quoted")
+
+
+HISTORY = """
+import enum
+
+from sqlalchemy import Column, Enum, Integer, event
+from sqlalchemy.orm import Mapper
+
+from app.base import Base
+
+
+class State(enum.Enum):
+    A = "a"
+    B = "b"
+
+
+@event.listens_for(Mapper, "after_mapper_constructed")
+def history(mapper, cls):
+    table = mapper.local_table
+    if not table.name.endswith("_history"):
+        table.to_metadata(table.metadata, name=f"{table.name}_history")
+"""
+
+TABLE = """
+
+class T{0}(Base):
+    __tablename__ = "t{0}"
+    id = Column(Integer, primary_key=True)
+    state = Column(Enum(State))
+"""
+
+COUNTED = """
+from alembic_fixups import project
+from alembic_fixups.codemods import plan
+steps = []
+made = plan.plan(project.load(), advance=steps.append)
+print(steps.count("proof"), len(made.files), len({one.reason.split()[0] for one in made.refusals}))
+"""
+
+
+def test_changes_that_spoil_copies_of_their_tables_are_found_soon(tmp_path: Path) -> None:
+    """The CHECK of a history table would have the name of the original's."""
+    tables = [TABLE.format(number) for number in range(12)]
+    sources = Sources.make(
+        tmp_path, "[tool.alembic-fixups.enum-check]", {"all": HISTORY + "".join(tables)}
+    )
+    done = sources.python("-c", COUNTED)
+    assert done.code == 0, done.err
+    proofs, files, refused = map(int, done.out.split())
+    assert (files, refused) == (0, 24)  # the copies are written nowhere
+    assert proofs < 15
+
+
+INSIDE = """
+import enum
+
+from sqlalchemy import Enum
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.base import Base
+
+
+class State(enum.Enum):
+    A = "a"
+
+
+class Inside(Base):
+    __tablename__ = "inside"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    if True:
+        state: Mapped[State] = mapped_column(Enum(State))
+
+
+Made = type(
+    "Made",
+    (Base,),
+    {
+        "__tablename__": "made",
+        "id": mapped_column(primary_key=True),
+        "state": mapped_column(Enum(State)),
+        "__annotations__": {"id": Mapped[int], "state": Mapped[State]},
+        "__module__": __name__,
+    },
+)
+"""
+
+
+def test_what_is_made_by_code_is_named_as_such(tmp_path: Path) -> None:
+    toml = "[tool.alembic-fixups.enum-check]"
+    sources = Sources.make(tmp_path, toml, {"inside": INSIDE})
+    done = sources.codemod("--json")
+    assert done.json["files"] == []
+    reasons = {one["reason"]: one["line"] for one in done.json["refusals"]}
+    [line] = [line for reason, line in reasons.items() if "inside of an if" in reason]
+    assert line == 17
+    assert any("the class Made is made by code here" in reason for reason in reasons)

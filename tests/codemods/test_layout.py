@@ -11,7 +11,7 @@ from hypothesis import Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from alembic_fixups.codemods.layout import laid_out, with_single_quotes
+from alembic_fixups.codemods.layout import laid_out, with_quotes
 
 NAMES = st.sampled_from(["id", "engagement_id", "a_rather_long_name_of_a_column", "x", "Status"])
 ATOMS = st.one_of(
@@ -94,8 +94,56 @@ def test_a_line_that_becomes_too_long_is_split_where_it_was_laid_out_so_before()
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            """x = Column(Enum('a', 'b',
+                name='old'))""",
+            """x = Column(Enum('a', 'b',
+                name='a_new_name', native_enum=False, create_constraint=True, length=63))""",
+            """x = Column(Enum('a', 'b',
+                name='a_new_name', native_enum=False,
+                create_constraint=True, length=63))""",
+        ),
+        (
+            """x = relationship(Flavor, lazy='joined',
+                 backref=backref('rs', cascade='all'))""",
+            """x = relationship(Flavor, lazy='selectin', foreign_keys='Router.flavor_id',
+                 backref=backref('rs', cascade='all', lazy='selectin'))""",
+            """x = relationship(Flavor, lazy='selectin',
+                 foreign_keys='Router.flavor_id',
+                 backref=backref('rs', cascade='all',
+                                 lazy='selectin'))""",
+        ),
+        (
+            """x = f('a', [1,
+           2, 3])""",
+            """x = f('a_longer_text_of_forty_columns_or_more_x_', b, [1,
+           2, 3])""",
+            """x = f('a_longer_text_of_forty_columns_or_more_x_', b,
+      [1,
+           2, 3])""",
+        ),
+    ],
+)
+def test_a_line_that_becomes_too_long_is_wrapped_as_the_others_are(
+    before: str, after: str, expected: str
+) -> None:
+    assert laid_out(after, before, "", 56) == expected
+    assert ast.dump(ast.parse(after)) == ast.dump(ast.parse(expected))
+
+
 def test_new_texts_have_the_quotes_of_the_file() -> None:
     before = """x = f('a', "b", 'c')"""
     after = """x = f('a', "b", 'c', "d", "it's", r"e", ["f"])"""
     expected = """x = f('a', "b", 'c', 'd', "it's", r"e", ['f'])"""
-    assert with_single_quotes(after, before) == expected
+    assert with_quotes(after, before, "'") == expected
+
+
+@pytest.mark.parametrize("mark", ["'", '"'])
+def test_a_text_in_the_place_of_another_keeps_its_quotes(mark: str) -> None:
+    before = """x = f(g("a.id"), name='b', lazy="joined")"""
+    after = """x = f(g("app.a.id"), name="ck_b", lazy='selectin', more="d")"""
+    expected = f"""x = f(g("app.a.id"), name='ck_b', lazy="selectin", more={mark}d{mark})"""
+    assert with_quotes(after, before, mark) == expected

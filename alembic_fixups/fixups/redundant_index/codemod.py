@@ -11,6 +11,7 @@ from alembic_fixups.codemods.models import Models
 from alembic_fixups.codemods.places import ColumnPlace, column_makers
 from alembic_fixups.codemods.tool import FixupCommand
 from alembic_fixups.fixups.redundant_index.rewrite import Redundant
+from alembic_fixups.fixups.redundant_index.serving import serving
 from alembic_fixups.fixups.redundant_index.settings import NAME, RedundantIndexSettings
 
 
@@ -40,8 +41,21 @@ def codemod(models: Models, wanted: Sequence[Redundant], settings: RedundantInde
                     f"{table}.{column} is made here too, and there its index is of use; give that "
                     f"class a column of its own, or name {one.table}.{one.column} in {NAME}.keep"
                 )
+            _require_serving(models, one, place)
             _take_out(place)
             done.update(place.columns)
+
+
+def _require_serving(models: Models, one: Redundant, place: ColumnPlace) -> None:
+    """Stops where what serves is another fixup's, and could not be written into the source."""
+    name = one.serving.name
+    if serving(models.original(one.table), one.column) is None and name:
+        text = models.table(one.table).file.text
+        if f'"{name}"' not in text and f"'{name}'" not in text:
+            raise place.statement.unclear(
+                f"{one.serving} is not in the source yet, which is to serve in its place; write "
+                "that first"
+            )
 
 
 def _take_out(place: ColumnPlace) -> None:

@@ -28,11 +28,13 @@ class Serving:
         width: how many columns it has; the narrowest is the best.
         title: what it is, in a few words.
         columns: its columns.
+        name: its name, "" for one that has none or the primary key's.
     """
 
     width: int
     title: str
     columns: tuple[str, ...]
+    name: str = ""
 
     def __str__(self) -> str:
         return f"{self.title} on ({', '.join(self.columns)})"
@@ -92,8 +94,8 @@ def _keys(table: Table) -> Iterator[Serving]:
         if isinstance(constraint, PrimaryKeyConstraint):
             yield Serving(len(columns), "the primary key", columns)
         else:
-            name = f" {constraint.name}" if isinstance(constraint.name, str) else ""
-            yield Serving(len(columns), f"the unique key{name}", columns)
+            name = constraint.name if isinstance(constraint.name, str) else ""
+            yield Serving(len(columns), f"the unique key {name}".rstrip(), columns, name)
 
 
 def _indexes(table: Table, column: str) -> Iterator[Serving]:
@@ -111,4 +113,4 @@ def _indexes(table: Table, column: str) -> Iterator[Serving]:
             one.name if isinstance(one, ColumnClause) else str(one) for one in index.expressions
         )
         kind = "the unique index" if index.unique else "the index"
-        yield Serving(len(columns), f"{kind} {index.name}", columns)
+        yield Serving(len(columns), f"{kind} {index.name}", columns, index.name or "")

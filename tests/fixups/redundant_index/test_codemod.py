@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -383,3 +384,66 @@ def test_the_layout_stays(rewritten: Rewritten) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+SERVED = """
+from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+from app.base import Base
+
+
+class Client(Base):
+    __tablename__ = "clients"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Discount(Base):
+    __tablename__ = "discounts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"), index=True)
+    code: Mapped[str] = mapped_column()
+
+    @declared_attr.directive
+    def __table_args__(cls):
+        if not hasattr(cls, "_made"):
+            cls._made = (Index("ix_code", func.lower(cls.code)),)
+        return cls._made
+
+
+class Link(Base):
+    __tablename__ = "links"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"), index=True)
+    discount_id: Mapped[int] = mapped_column(ForeignKey("discounts.id"))
+"""
+
+
+@pytest.mark.parametrize("args", ["    @declared", '    __table_args__ = (Index("i", "code"),)'])
+def test_what_serves_has_to_be_in_the_source(tmp_path: Path, args: str) -> None:
+    """The index and the key of tenant-keys serve where they could be written."""
+    levels = """
+    [tool.alembic-fixups.tenant-keys]
+    levels = [
+        { table = "clients", column = "client_id" },
+        { table = "discounts", column = "discount_id" },
+    ]
+    [tool.alembic-fixups.redundant-index]
+    """
+    text = SERVED
+    can_be_written = "declared" not in args
+    if can_be_written:
+        text = text.replace(
+            text[text.index("    @declared") : text.index("class Link")], f"{args}\n"
+        )
+    sources = Sources.make(tmp_path, levels, {"served": text})
+    done = sources.codemod("--json")
+    assert done.code == 0, done.err
+    reasons = [one["reason"] for one in done.json["refusals"] if one["fixup"] == "redundant-index"]
+    if can_be_written:
+        assert reasons == []
+        assert "index=True" not in sources.text("served")
+    else:
+        assert sources.text("served").count("index=True") == 2
+        assert all("is not in the source yet" in reason for reason in reasons)
+        assert len(reasons) == 2

@@ -206,9 +206,11 @@ IDIOMS = [
 
         badges = Table(
             "badges", Base.metadata, Column("team_id", Integer), Column("user_id", Integer),
-            ForeignKeyConstraint(["team_id", "user_id"], ["migration.members.team_id", "migration.members.user_id"]), schema="migration",
+            ForeignKeyConstraint(["team_id", "user_id"],
+                                 ["migration.members.team_id", "migration.members.user_id"]),
+            schema="migration",
         )
-        """,  # noqa: E501
+        """,
     ),
     Idiom(
         "one_element",
