@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import shutil
 import stat
+import tokenize
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,9 +43,17 @@ def show(change: FileChange, console: Console) -> None:
 
 def diff(change: FileChange) -> Iterator[str]:
     """The lines of the change as a unified diff."""
-    old, new = (text.decode(errors="replace").splitlines() for text in (change.old, change.new))
+    old, new = (_text(text).splitlines() for text in (change.old, change.new))
     path = shown(change.path)
     return difflib.unified_diff(old, new, path if old else os.devnull, path, lineterm="")
+
+
+def _text(source: bytes) -> str:
+    """What is in a file, by the encoding that a Python file says."""
+    with suppress(SyntaxError, UnicodeDecodeError):
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        return source.decode(encoding)
+    return source.decode(errors="replace")
 
 
 def require_writable(path: Path) -> None:

@@ -26,7 +26,7 @@ def inserted(node: Bracketed, made: cst.CSTNode, place: int) -> Bracketed:
     items, gaps = list(inside.items), list(inside.gaps)
     has_comma = inside.has_comma
     if items:
-        between = _between(gaps)
+        between = _between(gaps, place)
         old = gaps[place]
         if place == len(items):
             gaps[place:] = [_with_comments(between, old, old), _plain(old)]
@@ -126,15 +126,17 @@ def _onto(node: Bracketed, inside: _Inside) -> Bracketed:
     for n, one in enumerate(inside.items):
         gap = inside.gaps[n + 1]
         if n < len(inside.items) - 1:
-            made = one.with_changes(comma=cst.Comma(whitespace_after=gap))
+            made = one.with_changes(comma=_comma(one, gap))
             items.append(made.with_changes(whitespace_after_arg=_NOTHING) if is_call else made)
         elif is_call and inside.has_comma:
-            comma = cst.Comma(whitespace_after=gap)
-            items.append(one.with_changes(comma=comma, whitespace_after_arg=_NOTHING))
+            items.append(one.with_changes(comma=_comma(one, gap), whitespace_after_arg=_NOTHING))
         elif isinstance(node, cst.ImportFrom) and inside.has_comma:
-            items.append(one.with_changes(comma=cst.Comma(whitespace_after=gap)))
+            items.append(one.with_changes(comma=_comma(one, gap)))
         elif is_call:
             none = cst.MaybeSentinel.DEFAULT
+            if isinstance(one.comma, cst.Comma):  # which goes, but not a comment before it
+                before = one.comma.whitespace_before
+                gap = _noted(gap, _behind(before), _lines(before), before)
             items.append(one.with_changes(comma=none, whitespace_after_arg=gap))
         else:
             comma_or_none = cst.Comma() if inside.has_comma else cst.MaybeSentinel.DEFAULT
@@ -171,6 +173,12 @@ def _onto(node: Bracketed, inside: _Inside) -> Bracketed:
     )
 
 
+def _comma(item: Any, gap: Whitespace) -> cst.Comma:
+    """The comma behind an item, with what stands before it where it has one."""
+    comma = item.comma if isinstance(item.comma, cst.Comma) else cst.Comma()
+    return comma.with_changes(whitespace_after=gap)
+
+
 # Whitespace
 
 
@@ -178,10 +186,10 @@ def _breaks(gap: Whitespace) -> bool:
     return isinstance(gap, cst.ParenthesizedWhitespace)
 
 
-def _between(gaps: Sequence[Whitespace]) -> Whitespace:
-    """What stands between two items here."""
+def _between(gaps: Sequence[Whitespace], place: int) -> Whitespace:
+    """What stands between two items near a place."""
     if len(gaps) > 2:
-        return _plain(gaps[1])
+        return _plain(gaps[min(max(place, 1), len(gaps) - 2)])
     return _plain(gaps[0]) if _breaks(gaps[0]) else cst.SimpleWhitespace(" ")
 
 

@@ -6,6 +6,7 @@ import gc
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,8 +83,8 @@ def run(project: Project, console: Console, errors: Console, request: Request) -
                     f"{shown(change.path)}: has been changed meanwhile; nothing was written. Run "
                     "this again."
                 )
-        for change in planned.files:
-            write(change)
+        with ThreadPoolExecutor() as pool:  # on a file system across a network each one waits
+            list(pool.map(write, planned.files))
         planned = replace(planned, refusals=planned.refusals_after)
     if request.as_json:
         document = _document(planned)

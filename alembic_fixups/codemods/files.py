@@ -10,7 +10,9 @@ import ast
 import io
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -107,6 +109,27 @@ class Statement:
                     named = [target.target for target in body.body[0].targets]
                     return tuple(one.value for one in named if isinstance(one, cst.Name))
         return ()
+
+    @property
+    def lost_comment(self) -> str | None:
+        """A comment inside of it that it had when the file was read, and has no longer."""
+        if self.node is None or "#" not in self.source:
+            return None
+        left = Counter() if self.is_gone else Counter(_comments(self.code))
+        return next(iter(Counter(_comments(self.source)) - left), None)
+
+    def require_encodable(self) -> None:
+        """Stops where the file's encoding lacks a character.
+
+        Raises:
+            Unclear: it does.
+        """
+        try:
+            self.code.encode(self.file.encoding)
+        except UnicodeEncodeError as error:
+            raise self.unclear(
+                f"the file's encoding, {self.file.encoding}, lacks {error.object[error.start]!r}"
+            ) from error
 
     def drop(self) -> None:
         """Takes it out, with its line where it has that for itself."""
@@ -231,13 +254,19 @@ class File:
     """
 
     def __init__(
-        self, path: Path, module: ModuleType | None, width: int = 88, journal: Journal | None = None
+        self,
+        path: Path,
+        module: ModuleType | None,
+        width: int = 88,
+        journal: Journal | None = None,
+        given: bytes | None = None,
     ) -> None:
+        """Takes what is in it by now, where that is not written yet."""
         self.path = path
         self.module = module
         self.width = width
         self.journal: Journal = [] if journal is None else journal
-        self.original = path.read_bytes()
+        self.original = path.read_bytes() if given is None else given
         try:
             self.encoding, _ = tokenize.detect_encoding(io.BytesIO(self.original).readline)
             self.data = self.original.decode(self.encoding).encode()
@@ -311,20 +340,20 @@ class File:
             line -= 1
         return self.lines[line - 1]
 
-    def class_block(self, name: str) -> Block:
-        """The body of a class, by its qualified name.
+    def class_block(self, name: str, line: int = 1) -> Block:
+        """The body of a class, by its qualified name; takes the line where it seems to be.
 
         Raises:
             Unclear: there is none, or there are several.
         """
         found = self.blocks.get(name, [])
         if len(found) != 1:
-            line = found[1].node.lineno if found else 1  # type: ignore[union-attr]
+            line = found[1].node.lineno if found else line  # type: ignore[union-attr]
             raise Unclear(
                 f"there is more than one class {name} here"
                 if found
-                else f"the class {name} is made by code here, such as type(), and not written; "
-                "change what makes it by hand",
+                else f"the class {name} is made by code here, such as a function or type(); change "
+                "it by hand",
                 self,
                 line,
             )
@@ -421,6 +450,15 @@ class File:
             UnicodeEncodeError: that has no such character.
         """
         return self.text.encode(self.encoding)
+
+
+def _comments(code: str) -> list[str]:
+    found: list[str] = []
+    with suppress(tokenize.TokenError, SyntaxError):
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            if token.type == tokenize.COMMENT:
+                found.append(token.string)
+    return found
 
 
 def _inner(node: ast.stmt) -> Iterator[list[ast.stmt]]:

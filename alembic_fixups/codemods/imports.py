@@ -16,6 +16,8 @@ from alembic_fixups.codemods.import_order import add, imported_by, is_comment, i
 from alembic_fixups.codemods.names import MISSING, Names
 
 _WORD = re.compile(r"[^\W\d]\w*")
+_COMMENT = re.compile(r"#[^\n]*")
+"""Or what looks like one: whether a name is used is asked of the whole file again."""
 
 _WANTED = re.compile(r"#\s*noqa(?!\s*:)|#\s*noqa\s*:[^#]*F401", re.IGNORECASE)
 """What tells linters that an import is wanted though the name is not used."""
@@ -60,7 +62,8 @@ def settle(file: File, used_elsewhere: Callable[[set[str]], set[str]]) -> None:
     # An import in a class stays: the class may have nothing else.
     imported = [one for one in file.module_block.statements if is_import(one)]
     bound = {name for one in imported for name in _names(one)}
-    gone = _unused(file, (was - now) & bound)
+    said = {word for one in _changed(file) for word in _WORD.findall(_COMMENT.sub("", one.code))}
+    gone = _unused(file, (was - said) & bound)
     if gone:
         gone = gone - used_elsewhere(gone)
     for statement in imported if gone else ():
@@ -82,12 +85,17 @@ def _unused(file: File, names: set[str]) -> set[str]:
 
 def _words_of(file: File, *, before: bool) -> set[str]:
     """The words in the statements that have been changed, as they were or as they are."""
-    found: set[str] = set()
-    for one in file.touched.values():
-        if one.node is None and before:
-            continue
-        found |= set(_WORD.findall(one.source if before else one.code))
-    return found
+    return {
+        word
+        for one in _changed(file)
+        if one.node is not None or not before
+        for word in _WORD.findall(one.source if before else one.code)
+    }
+
+
+def _changed(file: File) -> list[Statement]:
+    """The statements that may have been changed, but for imports, which use no name."""
+    return [one for one in file.touched.values() if not is_import(one)]
 
 
 def _names(statement: Statement) -> set[str]:

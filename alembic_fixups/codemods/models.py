@@ -76,6 +76,7 @@ class Models:
         limit: how many changes are made at most, None for all.
         barred: changes that are not made, by fixup and title, with the reason.
         introduce_constant: whether numbers that a model repeats get a name.
+        overlay: what is in files that are not written yet.
         changes: what has been done.
         refusals: what has to be done by hand.
     """
@@ -88,6 +89,7 @@ class Models:
     limit: int | None = None
     barred: Mapping[tuple[str, str], str] = field(default_factory=dict)
     introduce_constant: bool = False
+    overlay: Mapping[Path, bytes] = field(default_factory=dict)
     changes: list[Changed] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     files: dict[Path, File] = field(default_factory=dict)
@@ -101,6 +103,12 @@ class Models:
         try:
             yield
             changed = [one for one, _ in self.journal[begin:] if one is not None]
+            for one in changed:
+                if one.lost_comment is not None:
+                    raise one.unclear(
+                        f"the comment {one.lost_comment!r} would go with it; change it by hand"
+                    )
+                one.require_encodable()
             if changed and (fixup, title) in self.barred:
                 reason = f"{LEFT_OUT}: {self.barred[fixup, title]}"
                 raise changed[0].unclear(reason)
@@ -141,7 +149,13 @@ class Models:
             Unclear: it is no Python.
         """
         if path not in self.files:
-            made = File(path, self.modules.get(path), self.width_of(path), self.journal)
+            made = File(
+                path,
+                self.modules.get(path),
+                self.width_of(path),
+                self.journal,
+                self.overlay.get(path),
+            )
             if self.paths and not any(path.is_relative_to(one) for one in self.paths):
                 made.locked = "this file is not among those to change; name it too, or no paths"
             self.files[path] = made
@@ -208,7 +222,7 @@ class Models:
             # One with a Table() of its own, or mapped to one, does not name its table.
             if hasattr(mapper.class_, "__tablename__") and not mapper.single:
                 file = self.file_of(mapper.class_)
-                block = file.class_block(mapper.class_.__qualname__)
+                block = file.class_block(mapper.class_.__qualname__, _line_of(mapper.class_))
                 if block.assigned("__table__") is None:
                     return TablePlace(file, block, None, Names(file.module), table)
         found = self._tables.get(id(table))
@@ -220,10 +234,15 @@ class Models:
         path, line = found
         file = self.file(path)
         statement = next(
-            one
-            for one in file.statements()
-            if one.node is not None and one.line <= line <= (one.node.end_lineno or one.line)
+            (
+                one
+                for one in file.statements()
+                if one.node is not None and one.line <= line <= (one.node.end_lineno or one.line)
+            ),
+            None,
         )
+        if statement is None:
+            raise Unclear(f"the table {table.name} is made in no statement of its own", file, line)
         return TablePlace(file, None, statement, Names(file.module), table)
 
     @cached_property
@@ -235,7 +254,7 @@ class Models:
             by_name[original.name].append(original)
         found: dict[int, list[tuple[Path, int]]] = defaultdict(list)
         for path in self.modules:
-            source = path.read_bytes()
+            source = self.overlay.get(path) or path.read_bytes()
             if b"Table(" not in source:
                 continue
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -75,23 +75,23 @@ class Names:
                 return _joined([self.text(left), self.text(right)])
             case cst.BinaryOperation(left=left, operator=cst.Add(), right=right):
                 return _joined([self.text(left), self.text(right)])
-            case cst.FormattedString(parts=parts):
-                return _joined(map(self._part, parts))
+            case cst.FormattedString():
+                return _joined(self._parts(node))
         value = self.value(node)
         return str(value) if isinstance(value, str) else MISSING
 
-    def _part(self, part: cst.BaseFormattedStringContent) -> str | _Missing:
-        if isinstance(part, cst.FormattedStringText):
-            return str(ast.literal_eval(f'"""{part.value}"""')) if part.value else ""
-        if (
-            isinstance(part, cst.FormattedStringExpression)
-            and part.conversion is None
-            and not part.format_spec
-        ):
-            value = self.value(part.expression)
-            if isinstance(value, str | int):
-                return str(value)
-        return MISSING
+    def _parts(self, node: cst.FormattedString) -> Iterator[str | _Missing]:
+        parsed = ast.parse(cst.Module([]).code_for_node(node), mode="eval").body
+        assert isinstance(parsed, ast.JoinedStr)
+        given = (one for one in node.parts if isinstance(one, cst.FormattedStringExpression))
+        for part in parsed.values:
+            if isinstance(part, ast.Constant):
+                yield str(part.value)
+                continue
+            assert isinstance(part, ast.FormattedValue)
+            value = self.value(next(given).expression)
+            is_plain = part.conversion == -1 and part.format_spec is None
+            yield str(value) if is_plain and isinstance(value, str | int) else MISSING
 
     def named(self, wanted: object) -> list[str]:
         """The names that the module has for an object itself."""

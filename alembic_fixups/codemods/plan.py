@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import count
 from pathlib import Path
 from types import ModuleType
 
@@ -19,8 +18,8 @@ from alembic_fixups import project as projects
 from alembic_fixups import settings
 from alembic_fixups.codemods import importers, imports
 from alembic_fixups.codemods.files import File, Journal, Unclear, take_back
-from alembic_fixups.codemods.models import Changed, Models, Refusal
-from alembic_fixups.codemods.proof import Loaded, Statements, configured, loaded, prove
+from alembic_fixups.codemods.models import LEFT_OUT, Changed, Models, Refusal
+from alembic_fixups.codemods.proof import Loaded, Run, Statements, configured, loaded, prove
 from alembic_fixups.file_change import FileChange
 from alembic_fixups.fixups import Fixup, all_fixups
 from alembic_fixups.project import Project, ProjectError
@@ -33,6 +32,10 @@ BROKEN = "python"
 
 _HALVINGS = 2
 """How many wrong changes are found exactly; each takes some ten loadings of the models."""
+
+_WITHOUT_EFFECT = (
+    "something else gives the models what is written for it, such as a statement inside of an if"
+)
 
 POSTGRES = 16
 """The major version of PostgreSQL that is meant where none is named."""
@@ -85,6 +88,7 @@ def plan(
     _prepare(Models(Target(originals), is_own, within, width_of), chosen, only)
     warned, mappers = configured()
 
+    run = Run(tuple(only), within, major_version, introduce_constant)
     unstable: set[str] = set()
     files: dict[Path, File] = {}
     journal: Journal = []
@@ -105,31 +109,36 @@ def plan(
             journal=journal,
         )
         changes = rewrite(models, chosen, only, major_version, advance)
-        if not changes:
-            return _Attempt(models, [], "", Loaded(), Loaded())
-        advance("proof")
         before = loaded(originals, target, warned, mappers)
-        after = prove(project, {one.path: one.new for one in changes}, major_version)
+        if not changes:
+            return _Attempt(models, [], "", before, before)
+        advance("proof")
+        after = prove(project, {one.path: one.new for one in changes}, run)
         problem = _problem(before, after, unstable)
         if problem and not unstable:
             # What differs from one loading to the next says nothing of the changes.
-            again = prove(project, {}, major_version)
+            again = prove(project, {}, run)
             unstable.update(_differing(before.wanted, again.wanted), [""])
             problem = _problem(before, after, unstable)
         return _Attempt(models, changes, problem, before, after)
 
     barred: dict[tuple[str, str], str] = {}
     made = attempt()
-    for number in count():
-        if not made.problem:
-            break
+    number = 0
+    while made.problem or made.without_effect:
+        if made.without_effect:
+            barred.update(dict.fromkeys(made.without_effect, _WITHOUT_EFFECT))
+            made = attempt()
+            continue
         suspects = _suspects(made, unstable) if number >= _HALVINGS else []
         if not suspects:
             suspects = [_culprit(made, attempt)]
         barred.update(((one.fixup, one.title), problem) for one, problem in suspects)
+        number += 1
         made = attempt()
     untouched = len(made.models.model_files - {one.path for one in made.files})
-    found = [*made.models.refusals, *_unread(made.models)]
+    found = [one for one in made.models.refusals if not made.is_done(one)]
+    found += _unread(made.models)
     if not only and not within:
         found += _left(made, unstable)
     refusals = sorted(found, key=lambda one: (str(one.path), one.line, one.reason))
@@ -151,6 +160,20 @@ class _Attempt:
     problem: str
     before: Loaded
     after: Loaded
+
+    @property
+    def without_effect(self) -> set[tuple[str, str]]:
+        """Fixup and title of the changes that a further run would make again."""
+        again = {(fixup, title) for fixup, title in self.after.again}
+        return again & {(one.fixup, one.title) for one in self.models.changes}
+
+    def is_done(self, refusal: Refusal) -> bool:
+        """Whether what a fixup refused has been done by another one, that came after it."""
+        title = refusal.reason.partition(": ")[0]
+        is_next = [refusal.fixup, title] in self.after.again
+        if not self.files or is_next or LEFT_OUT in refusal.reason:
+            return False
+        return [refusal.fixup, str(refusal.path)] not in self.after.refused
 
 
 def _prepare(models: Models, chosen: Settings, only: Collection[str]) -> None:
@@ -261,9 +284,9 @@ def _unread(models: Models) -> Iterator[Refusal]:
     found: set[Path] = set()
     for root in models.paths or folders:
         found |= {root} if root.is_file() else set(root.glob("**/*.py" if models.paths else "*.py"))
-    for path in sorted(found - models.modules.keys()):
-        if not path.is_file():
-            continue  # a folder of such a name, or an editor's dangling link
+    for path in sorted(found):
+        if path.resolve() in models.modules or not path.is_file():
+            continue  # loaded; or a folder of such a name, an editor's dangling link
         data = path.read_bytes()
         if not any(word in data for word in (b"__tablename__", b"ForeignKey(", b"table=True")):
             continue

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from alembic_fixups import project as projects
 from alembic_fixups import settings
+from alembic_fixups.codemods.models import Models
 from alembic_fixups.project import Project, ProjectError
 from alembic_fixups.report import Refused
-from alembic_fixups.settings import Settings, SettingsError
+from alembic_fixups.settings import SettingsError
 from alembic_fixups.stock.constraints import DIALECT
 from alembic_fixups.target import Target, UnresolvedReference
 
@@ -45,6 +46,8 @@ class Loaded:
         warnings: what SQLAlchemy warns of as it configures the mappers.
         mappers: the error that it ends with, "" for none.
         error: why the models cannot be loaded, "" where they can.
+        again: fixup and title of what the codemods would change in their files now.
+        refused: fixup and file of what they would refuse now.
     """
 
     models: Statements = field(default_factory=dict)
@@ -52,6 +55,25 @@ class Loaded:
     warnings: list[str] = field(default_factory=list)
     mappers: str = ""
     error: str = ""
+    again: list[list[str]] = field(default_factory=list)
+    refused: list[list[str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of the codemods is about.
+
+    Attributes:
+        only: the fixups whose codemods run; all that are on where there are none.
+        within: the files and folders that may be changed; all where there are none.
+        major_version: the version of PostgreSQL that the models are for.
+        introduce_constant: whether numbers that a model repeats get a name.
+    """
+
+    only: tuple[str, ...] = ()
+    within: tuple[Path, ...] = ()
+    major_version: int = 16
+    introduce_constant: bool = False
 
 
 def configured() -> tuple[list[str], str]:
@@ -104,16 +126,10 @@ def loaded(
     return Loaded(models, wanted, warned, mappers)
 
 
-def rewritten(metadatas: list[MetaData], chosen: Settings, major_version: int) -> Target:
-    """The models as all fixups that are on rewrite them."""
-    target = Target(metadatas)
-    for fixup, own in chosen.active:
-        fixup.rewrite(target, own, major_version)
-    return target
-
-
-def prove(project: Project, files: Mapping[Path, bytes], major_version: int) -> Loaded:
+def prove(project: Project, files: Mapping[Path, bytes], run: Run) -> Loaded:
     """Loads the models with other text in some of their files, which stay as they are.
+
+    Finds out, too, what a further run of the codemods would do.
 
     Raises:
         ProjectError: the process died.
@@ -125,7 +141,10 @@ def prove(project: Project, files: Mapping[Path, bytes], major_version: int) -> 
             "configs": options.config or [],
             "name": options.name,
             "arguments": options.x or [],
-            "version": major_version,
+            "only": run.only,
+            "within": [str(path) for path in run.within],
+            "version": run.major_version,
+            "introduce_constant": run.introduce_constant,
             "answer": answer.name,
             "path": sys.path,
             "files": {str(path): base64.b64encode(text).decode() for path, text in files.items()},
@@ -148,21 +167,37 @@ def main() -> None:
     """Does what the request on standard input says."""
     request = json.load(sys.stdin)
     sys.path[:] = request["path"]
-    _overlay({name: base64.b64decode(text) for name, text in request["files"].items()})
-    found = _load(request)
+    files = {name: base64.b64decode(text) for name, text in request["files"].items()}
+    _overlay(files)
+    found = _load(request, {Path(name): text for name, text in files.items()})
     Path(request["answer"]).write_text(json.dumps(asdict(found)), encoding="utf-8")
 
 
-def _load(request: dict[str, Any]) -> Loaded:
+def _load(request: dict[str, Any], files: Mapping[Path, bytes]) -> Loaded:
+    from alembic_fixups.codemods import plan  # which needs this module itself
+
     try:
         project = projects.load(request["configs"], request["name"], request["arguments"])
         chosen = settings.load(settings.path_for(project.config))
         metadatas = projects.models(project)
         warned, mappers = configured()
-        target = rewritten(metadatas, chosen, request["version"])
+        models = Models(
+            Target(metadatas),
+            plan.is_own,
+            tuple(map(Path, request["within"])),
+            plan.width_of,
+            project.settings_path,
+            introduce_constant=request["introduce_constant"],
+            overlay=files,
+        )
+        plan.rewrite(models, chosen, request["only"], request["version"])
     except (CommandError, ProjectError, Refused, SettingsError, UnresolvedReference) as error:
         return Loaded(error=str(error))
-    return loaded(metadatas, target, warned, mappers)
+    return replace(
+        loaded(metadatas, models.target, warned, mappers),
+        again=[[one.fixup, one.title] for one in models.changes],
+        refused=[[one.fixup, str(one.path)] for one in models.refusals],
+    )
 
 
 def _overlay(files: Mapping[str, bytes]) -> None:

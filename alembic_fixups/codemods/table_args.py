@@ -173,8 +173,6 @@ def _extended_tuple(
         elif last is not None and _names_dict(last.value, names):
             given = last.with_changes(value=calls.expression(_widened(last.value, options)))
             made = made.with_changes(elements=[*made.elements[:-1], given])
-        elif isinstance(last, cst.StarredElement):
-            raise statement.unclear(f"{NAME} ends with a * of something")
         else:
             element = cst.Element(calls.expression(_dict(options)))
             made = brackets.inserted(made, element, len(made.elements))

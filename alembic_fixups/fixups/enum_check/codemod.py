@@ -234,6 +234,10 @@ def _make_labels(place: ColumnPlace, column: Any, enum_: Enum) -> None:
     defaults = (column.default, column.onupdate, column.server_default)
     if not written and any(isinstance(getattr(one, "arg", None), enum.Enum) for one in defaults):
         raise place.statement.unclear("a default is a member of its enum, and not written here")
+    if any(getattr(one, "is_callable", False) for one in (column.default, column.onupdate)):
+        raise place.statement.unclear(
+            "a default is a function, which may give a member of its enum; have it give a label"
+        )
 
 
 # CHECKs

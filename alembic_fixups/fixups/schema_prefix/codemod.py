@@ -275,8 +275,9 @@ def _rename(
                 f"SQLAlchemy cannot look {home}.{name} up in a text; give {argument} the Table or "
                 "a lambda"
             )
-        if given.value.evaluated_value == text:  # not yet done by way of another class
-            new = calls.with_text(given.value, _renamed(text, name, home))
+        now = str(given.value.evaluated_value)  # with other tables' schemas, or done already
+        if name in _table_names(now):
+            new = calls.with_text(given.value, _renamed(now, name, home))
             place.statement.tree = calls.replaced(place.statement.tree, given.value, new)
 
 

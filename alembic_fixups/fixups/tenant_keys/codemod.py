@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, UniqueConstraint
+from sqlalchemy.exc import NoReferenceError
 from sqlalchemy.schema import Constraint, conv
 from sqlalchemy.sql.naming import _get_convention
 
@@ -99,7 +100,17 @@ def _needs(models: Models, wanted: Sequence[CompositeKey]) -> list[Need]:
     same: dict[tuple[object, ...], list[CompositeKey]] = defaultdict(list)
     for key in wanted:
         same[key.child, key.parent, key.pairs].append(key)
-    found = [_need(models, keys) for keys in same.values()]
+    found: list[Need] = []
+    for keys in same.values():
+        try:
+            found.append(_need(models, keys))
+        except NoReferenceError as error:
+            with models.change(NAME, _shown([keys[0].child], keys[0])):
+                raise _at(
+                    models.table(keys[0].child),
+                    "a foreign key of the models leads nowhere as they are now; run this again "
+                    f"once that is put right, as schema-prefix does it: {error}",
+                ) from error
     return [
         one
         for one in found
@@ -183,9 +194,11 @@ def _statement(models: Models, need: Need) -> object:
 
 
 def _title(group: Sequence[Need]) -> str:
-    key = group[0].key
-    children = ", ".join(dict.fromkeys(need.key.child for need in group))
-    return f"{children} ({', '.join(key.columns)}) to {key.parent}"
+    return _shown(dict.fromkeys(need.key.child for need in group), group[0].key)
+
+
+def _shown(children: Iterable[str], key: CompositeKey) -> str:
+    return f"{', '.join(children)} ({', '.join(key.columns)}) to {key.parent}"
 
 
 # What cannot be done

@@ -133,7 +133,7 @@ def _resolved(relationship: RelationshipProperty[Any], text: str) -> list[object
     _, resolve = relationship._clsregistry_resolvers
     try:
         value = resolve(text, False)()
-    except (InvalidRequestError, AttributeError, NameError):
+    except (InvalidRequestError, AttributeError, KeyError, NameError):
         return []
     return list(_columns(value if isinstance(value, list) else [value]))
 

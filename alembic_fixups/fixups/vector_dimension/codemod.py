@@ -73,8 +73,7 @@ def codemod(models: Models, wanted: Plan, settings: VectorDimensionSettings) -> 
             found.append((wish, _spots(models, wish)))
     for group in _grouped(found):
         _change(models, group)
-    for wish, _ in found:
-        refuse_texts(models, wish)
+    refuse_texts(models, (wish for wish, _ in found))
     refuse_long(models)
     if models.introduce_constant:
         introduce(models)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from typing import cast as cast_to
@@ -26,6 +26,7 @@ from alembic_fixups.fixups.vector_dimension.types import of_model
 from alembic_fixups.target import TableKey
 
 _BREAK = re.compile(r"\s*\n\s*")
+_TYPE = r'(?:[\w"]+\.)?"?(?:vector|halfvec|sparsevec|bit)"?\s*\(\s*(\d+)\s*\)'
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,38 @@ def numbers_in(models: Models, wish: Wish, index: str) -> list[Number]:
     ]
 
 
-def refuse_texts(models: Models, wish: Wish) -> None:
-    """Notes indexes that say a column's old dimensions in a text."""
-    table = models.original(wish.key)
-    for index in sorted(table.indexes, key=lambda one: str(one.name)):
-        for text in _texts(index):
-            if wish.column in text and re.search(rf"\(\s*{wish.old}\s*\)", text):
-                reason = f"it says {wish.old} dimensions in a text: make them {wish.new} there"
-                with models.change(NAME, f"index {index.name} on {wish}"):
-                    raise place_of(models, wish.key, str(index.name)).statement.unclear(reason)
+def refuse_texts(models: Models, wishes: Iterable[Wish]) -> None:
+    """Notes indexes that say the dimensions that a column had, or others than it has, in a text."""
+    old = {(one.key, one.column): one.old for one in wishes}
+    for key, table in models.target.tables.items():
+        for index in sorted(models.original(key).indexes, key=lambda one: str(one.name)):
+            texts = list(_texts(index))
+            for column in table.c if texts else ():
+                type_ = of_model(column.type)
+                new = None if type_ is None else type_.dimensions
+                before = old.get((key, column.name))
+                said = {one for text in texts for one in _said(text, column.name)}
+                said |= {before for text in texts if before and _says(text, column.name, before)}
+                if new is not None and said - {new}:
+                    with models.change(NAME, f"index {index.name} on {key}.{column.name}"):
+                        raise place_of(models, key, str(index.name)).statement.unclear(
+                            f"it says {min(said - {new})} dimensions in a text: make them {new} "
+                            "there"
+                        )
+
+
+def _said(text: str, column: str) -> Iterator[int]:
+    """The dimensions that a text casts a column to."""
+    name = rf'(?<![\w$])"?{re.escape(column)}"?'
+    name = rf"(?:(?<![\w$])\(\s*{name}\s*\)|{name})"
+    for pattern in (rf"{name}\s*::\s*{_TYPE}", rf"cast\s*\(\s*{name}\s+as\s+{_TYPE}"):
+        yield from map(int, re.findall(pattern, text, re.IGNORECASE))
+
+
+def _says(text: str, column: str, dimensions: int) -> bool:
+    """Whether a text is about a column and has its dimensions somewhere."""
+    named = re.search(rf"(?<![\w$]){re.escape(column)}(?![\w$])", text)
+    return bool(named and re.search(rf"\(\s*{dimensions}\s*\)", text))
 
 
 def _texts(index: Index) -> Iterator[str]:
