@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from alembic_fixups.catalog import Catalog, Move, Name, Relation
 from alembic_fixups.rendering.steps import StepsOp
+from alembic_fixups.rendering.templates import TableName
 from alembic_fixups.report import Finding
 from alembic_fixups.target import TableKey, Target
 
@@ -67,6 +68,8 @@ class Run:
             of the table and name.
         revalued: the columns, by OID of the table and name, whose values it may change thereby.
         domain_types: the types, as SQL, that it gives domains, by schema and name.
+        leaving: gives the CHECKs that the migration drops before Alembic's operations, by table and
+            name.
         retyped: what an expression of the database reads once the migration has given columns other
             types; as it is where it gives none.
     """
@@ -84,6 +87,7 @@ class Run:
     column_types: dict[tuple[int, str], TypeEngine[Any]] = field(default_factory=dict)
     revalued: set[tuple[int, str]] = field(default_factory=set)
     domain_types: dict[Name, str] = field(default_factory=dict)
+    leaving: Callable[[], Collection[tuple[TableName, str]]] = frozenset
     retyped: Callable[[str], str] = str
 
     @property

@@ -19,8 +19,8 @@ from alembic_fixups.report import Refused
 from alembic_fixups.retyping.model import ShadowIndex, Table
 
 _ALWAYS = (
-    *("format", "as_text", "bare", "grant", "dependents", "execute", "take_down", "put_back"),
-    *("is_of", "outside", "hanging", "look", "clear"),
+    *("format", "as_text", "bare", "grant", "dependents", "path", "execute"),
+    *("take_down", "put_back", "is_of", "outside", "hanging", "look", "clear"),
 )
 _BY_SUCCESSOR = (
     *("is_filled", "obstacles", "fill", "guard", "shadow_checks", "ready", "exchange"),
@@ -29,7 +29,6 @@ _TO_READ = {
     "as_text": "fixup_as_text(text, text[], text)",
     "dependents": "fixup_dependents(oid[], text[])",
     "domain_checks": "fixup_domain_checks(oid)",
-    "execute": "fixup_execute(text)",
     "shadow_indexes": "fixup_shadow_indexes(oid, text[], text[], text[], text[])",
 }
 """The functions that read the catalog, with their signatures."""

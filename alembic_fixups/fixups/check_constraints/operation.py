@@ -7,23 +7,45 @@ at no time is the column unchecked. Each step is a transaction of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace as with_values
 from functools import partial
 
 from alembic.operations import ops
 
+from alembic_fixups.catalog import Move
 from alembic_fixups.fixups.check_constraints.difference import Change, differences
 from alembic_fixups.fixups.check_constraints.ownership import owns, take_out_of_columns
 from alembic_fixups.fixups.check_constraints.settings import NAME, CheckConstraintsSettings
 from alembic_fixups.fixups.check_constraints.steps import Steps
 from alembic_fixups.fixups.check_constraints.wishes import Wishes
 from alembic_fixups.rendering.steps import StepsOp, Unit
-from alembic_fixups.rendering.templates import Templates
+from alembic_fixups.rendering.templates import TableName, Templates
 from alembic_fixups.run import Replacement, Run
 
 _ORDER = ("add", "change", "validate", "drop")
 """What takes the place of another is there before that one goes."""
+
+
+def locate(wanted: Wishes, settings: CheckConstraintsSettings, run: Run) -> Iterable[Move]:
+    """Has other fixups know which checks go before their changes; moves nothing."""
+
+    def leaving() -> frozenset[tuple[TableName, str]]:
+        return frozenset(
+            (change.place.name, change.old.name)
+            for change in _changes(wanted, run)
+            if change.early and change.old is not None and change.old.name is not None
+        )
+
+    run.leaving = leaving
+    return []
+
+
+def _changes(wanted: Wishes, run: Run) -> list[Change]:
+    """What differs, by types and values that the other fixups bring about; asked for once."""
+    if wanted.changes is None:
+        wanted.changes = differences(wanted, run)
+    return wanted.changes
 
 
 def replace(
@@ -36,7 +58,7 @@ def replace(
     """
     take_out_of_columns(run, upgrade_ops)
     replacement = Replacement(partial(owns, run))
-    changes = sorted(differences(wanted, run), key=lambda change: _ORDER.index(change.kind))
+    changes = sorted(_changes(wanted, run), key=lambda change: _ORDER.index(change.kind))
     if not changes:
         return replacement
     general = run.settings.general

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ARRAY, CheckConstraint, Table
 from sqlalchemy.dialects.postgresql import DOMAIN
@@ -17,6 +17,9 @@ from alembic_fixups.rendering.quoting import IDENTIFIER_BYTES
 from alembic_fixups.report import Finding
 from alembic_fixups.stock.constraints import COMPILER, DIALECT, expression_sql, is_emitted
 from alembic_fixups.target import TableKey, Target
+
+if TYPE_CHECKING:
+    from alembic_fixups.fixups.check_constraints.difference import Change
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,13 @@ class Wishes:
         tables: the checks of every table, by the table's key.
         unclear: the tables with a check that cannot be written as SQL; none of theirs is dropped.
         domains: the domains that the models define.
+        changes: what differs in the database, None as long as nobody has asked.
     """
 
     tables: dict[TableKey, list[Wish]] = field(default_factory=dict)
     unclear: set[TableKey] = field(default_factory=set)
     domains: list[DomainWish] = field(default_factory=list)
+    changes: list[Change] | None = None
 
 
 def wishes_of(target: Target) -> Wishes:

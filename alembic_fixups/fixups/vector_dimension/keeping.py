@@ -19,7 +19,8 @@ BATCH = 16
 """Pages that one transaction copies: some hundred rows, whose vectors lie beside the pages."""
 
 _ALWAYS = (
-    *("is_of_type", "keys_of", "said_of", "stop_at", "unmade", "trouble", "rehearsed"),
+    *("is_of_type", "third_type", "keys_of", "said_of", "stop_at", "unmade", "trouble"),
+    "rehearsed",
     *("side_table", "restoring", "trouble_back", "save_new"),
 )
 _TO_KEEP = ("watched", "stop_unless_watched", "keep", "drop_archive")

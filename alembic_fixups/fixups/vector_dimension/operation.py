@@ -68,6 +68,11 @@ def replace(
             columns=conversions,
             ways_out=ways_out,
             tables=[table for group in plan.groups for table in group],
+            leaving={
+                table.name: sorted(name for place, name in run.leaving() if place == table.name)
+                for group in plan.groups
+                for table in group
+            },
         )
         used = (
             *functions(
