@@ -103,9 +103,11 @@ def _targets(constraint: ForeignKeyConstraint) -> tuple[str | None, ...]:
 
 def _refer(models: Models, reference: Reference, home: str) -> None:
     """Has a foreign key say its target in full."""
+    own: Statement | None = None
     if len(reference.columns) == 1:
         place = models.column(reference.table, reference.columns[0])
-        if _refer_in(place.statement, place.names, reference, home):
+        own = place.statement
+        if _refer_in(own, place.names, reference, home):
             return
     table = models.table(reference.table)
     block = table.block
@@ -115,8 +117,8 @@ def _refer(models: Models, reference: Reference, home: str) -> None:
         raise Unclear(
             f"the foreign key on {columns} to {reference.old[0]!r} is not written here as such; "
             f"it has to say {reference.new[0]!r}",
-            table.file,
-            table.line,
+            own.file if own else table.file,
+            own.line if own else table.line,
         )
 
 
