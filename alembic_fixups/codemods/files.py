@@ -340,23 +340,17 @@ class File:
             line -= 1
         return self.lines[line - 1]
 
-    def class_block(self, name: str, line: int = 1) -> Block:
-        """The body of a class, by its qualified name; takes the line where it seems to be.
+    def class_block(self, name: str) -> Block:
+        """The body of a class, by its qualified name.
 
         Raises:
             Unclear: there is none, or there are several.
         """
         found = self.blocks.get(name, [])
         if len(found) != 1:
-            line = found[1].node.lineno if found else line  # type: ignore[union-attr]
-            raise Unclear(
-                f"there is more than one class {name} here"
-                if found
-                else f"the class {name} is made by code here, such as a function or type(); change "
-                "it by hand",
-                self,
-                line,
-            )
+            count = "more than one class" if found else "no class statement"
+            line = found[1].node.lineno if found else 1  # type: ignore[union-attr]
+            raise Unclear(f"there is {count} {name} here", self, line)
         return found[0]
 
     def statements(self) -> Iterator[Statement]:

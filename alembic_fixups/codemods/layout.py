@@ -132,21 +132,23 @@ def _wrapped(code: str, before: str, width: int) -> str:
 
     What follows stands where the other elements of its bracket do.
     """
-    known, stays = before.split("\n"), code
-    if any(len(line) > width for line in known if line not in code.split("\n")):
+    known, lines = set(before.split("\n")), code.split("\n")
+    if any(len(line) > width for line in known - set(lines)):
         return code  # one that has changed was too long before
-    while (tokens := _all_tokens(code)) is not None:
-        lines = code.split("\n")
-        for row, line in enumerate(lines):
-            place = _break(tokens, row, lines, width) if line not in known else None
-            if len(line) > width and place is not None:
-                end, indent = place
-                lines[row] = f"{line[:end]}\n{indent}{line[end:].lstrip()}"
-                break
+    while any(len(line) > width for line in set(lines) - known):
+        tokens = _all_tokens(code)
+        for row, line in enumerate(lines if tokens else ()):
+            if len(line) > width and line not in known:
+                place = _break(tokens or [], row, lines, width)
+                if place is not None:
+                    end, indent = place
+                    lines[row] = f"{line[:end]}\n{indent}{line[end:].lstrip()}"
+                    break
         else:
             return code
         code = "\n".join(lines)
-    return stays
+        lines = code.split("\n")
+    return code
 
 
 def _break(

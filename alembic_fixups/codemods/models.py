@@ -103,7 +103,7 @@ class Models:
         try:
             yield
             changed = [one for one, _ in self.journal[begin:] if one is not None]
-            for one in changed:
+            for one in {id(one): one for one in changed}.values():
                 if one.lost_comment is not None:
                     raise one.unclear(
                         f"the comment {one.lost_comment!r} would go with it; change it by hand"
@@ -222,7 +222,15 @@ class Models:
             # One with a Table() of its own, or mapped to one, does not name its table.
             if hasattr(mapper.class_, "__tablename__") and not mapper.single:
                 file = self.file_of(mapper.class_)
-                block = file.class_block(mapper.class_.__qualname__, _line_of(mapper.class_))
+                name = mapper.class_.__qualname__
+                if name not in file.blocks:
+                    raise Unclear(
+                        f"the class {name} is made by code here, such as a function or type(); "
+                        "change it by hand",
+                        file,
+                        _line_of(mapper.class_),
+                    )
+                block = file.class_block(name)
                 if block.assigned("__table__") is None:
                     return TablePlace(file, block, None, Names(file.module), table)
         found = self._tables.get(id(table))

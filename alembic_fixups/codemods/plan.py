@@ -19,7 +19,7 @@ from alembic_fixups import settings
 from alembic_fixups.codemods import importers, imports
 from alembic_fixups.codemods.files import File, Journal, Unclear, take_back
 from alembic_fixups.codemods.models import LEFT_OUT, Changed, Models, Refusal
-from alembic_fixups.codemods.proof import Loaded, Run, Statements, configured, loaded, prove
+from alembic_fixups.codemods.proof import Loaded, Scope, Statements, configured, loaded, prove
 from alembic_fixups.file_change import FileChange
 from alembic_fixups.fixups import Fixup, all_fixups
 from alembic_fixups.project import Project, ProjectError
@@ -88,7 +88,7 @@ def plan(
     _prepare(Models(Target(originals), is_own, within, width_of), chosen, only)
     warned, mappers = configured()
 
-    run = Run(tuple(only), within, major_version, introduce_constant)
+    scope = Scope(tuple(only), within, major_version, introduce_constant)
     unstable: set[str] = set()
     files: dict[Path, File] = {}
     journal: Journal = []
@@ -113,11 +113,11 @@ def plan(
         if not changes:
             return _Attempt(models, [], "", before, before)
         advance("proof")
-        after = prove(project, {one.path: one.new for one in changes}, run)
+        after = prove(project, {one.path: one.new for one in changes}, scope)
         problem = _problem(before, after, unstable)
         if problem and not unstable:
             # What differs from one loading to the next says nothing of the changes.
-            again = prove(project, {}, run)
+            again = prove(project, {}, scope)
             unstable.update(_differing(before.wanted, again.wanted), [""])
             problem = _problem(before, after, unstable)
         return _Attempt(models, changes, problem, before, after)

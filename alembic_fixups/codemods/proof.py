@@ -60,7 +60,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Run:
+class Scope:
     """What a run of the codemods is about.
 
     Attributes:
@@ -126,7 +126,7 @@ def loaded(
     return Loaded(models, wanted, warned, mappers)
 
 
-def prove(project: Project, files: Mapping[Path, bytes], run: Run) -> Loaded:
+def prove(project: Project, files: Mapping[Path, bytes], scope: Scope) -> Loaded:
     """Loads the models with other text in some of their files, which stay as they are.
 
     Finds out, too, what a further run of the codemods would do.
@@ -141,10 +141,10 @@ def prove(project: Project, files: Mapping[Path, bytes], run: Run) -> Loaded:
             "configs": options.config or [],
             "name": options.name,
             "arguments": options.x or [],
-            "only": run.only,
-            "within": [str(path) for path in run.within],
-            "version": run.major_version,
-            "introduce_constant": run.introduce_constant,
+            "only": scope.only,
+            "within": [str(path) for path in scope.within],
+            "version": scope.major_version,
+            "introduce_constant": scope.introduce_constant,
             "answer": answer.name,
             "path": sys.path,
             "files": {str(path): base64.b64encode(text).decode() for path, text in files.items()},
