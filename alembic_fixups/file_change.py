@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import io
 import os
 import shutil
 import stat
-import tokenize
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import decode_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,8 +50,7 @@ def diff(change: FileChange) -> Iterator[str]:
 def _text(source: bytes) -> str:
     """What is in a file, by the encoding that a Python file says."""
     with suppress(SyntaxError, UnicodeDecodeError):
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
-        return source.decode(encoding)
+        return decode_source(source)
     return source.decode(errors="replace")
 
 

@@ -376,28 +376,34 @@ class Models:
     def _place_of(
         self, key: TableKey, column: Column[Any]
     ) -> tuple[type, Block, str, Statement] | None:
-        for mapper in self.mappers_of(key):
-            if column not in mapper._columntoproperty:
-                continue
-            attribute = mapper._columntoproperty[column].key
-            found = self.attribute(mapper.class_, attribute)
+        for class_, attribute in self._attributes(key, column):
+            found = self.attribute(class_, attribute)
             if found is not None:
                 return found[0], found[1], attribute, found[2]
         return None
 
     def _inside(self, key: TableKey, column: Column[Any]) -> tuple[File, int] | None:
         """Where a column is assigned in a statement of a class's body that has a body itself."""
-        for mapper in self.mappers_of(key):
-            if column not in mapper._columntoproperty:
-                continue
-            attribute = mapper._columntoproperty[column].key
-            for base in mapper.class_.__mro__:
-                path = self._paths.get(base.__module__)
-                for block in self.file(path).blocks.get(base.__qualname__, ()) if path else ():
+        for class_, attribute in self._attributes(key, column):
+            for base, file in self._bases(class_):
+                for block in file.blocks[base.__qualname__]:
                     line = block.assigned_inside(attribute)
                     if line is not None:
-                        return block.file, line
+                        return file, line
         return None
+
+    def _attributes(self, key: TableKey, column: Column[Any]) -> Iterator[tuple[type, str]]:
+        """The classes that a column of a table is mapped in, with what it is called there."""
+        for mapper in self.mappers_of(key):
+            if column in mapper._columntoproperty:
+                yield mapper.class_, mapper._columntoproperty[column].key
+
+    def _bases(self, class_: type) -> Iterator[tuple[type, File]]:
+        """A class and its bases, as far as they are written in files of the project's."""
+        for base in class_.__mro__:
+            path = self._paths.get(base.__module__)
+            if path is not None and self.file(path).blocks.get(base.__qualname__):
+                yield base, self.file(path)
 
     def attribute(self, class_: type, name: str) -> tuple[type, Block, Statement] | None:
         """The class among a class and its bases that gives an attribute its value, and where.
@@ -405,13 +411,7 @@ class Models:
         Raises:
             Unclear: it is in a file of the project's that cannot be changed.
         """
-        for base in class_.__mro__:
-            path = self._paths.get(base.__module__)
-            if path is None:
-                continue
-            file = self.file(path)
-            if not file.blocks.get(base.__qualname__):
-                continue
+        for base, file in self._bases(class_):
             block = file.class_block(base.__qualname__)
             statement = block.assigned(name)
             if statement is not None and statement.node is not None:

@@ -103,6 +103,12 @@ class StepsOp(ops.MigrateOperation):
         return (self.fixup, *self.changes)
 
 
+def looking(fixup: str, look: Step, functions: tuple[str, ...]) -> StepsOp:
+    """What stands at the top of a migration: a fixup's look, with the functions that it calls."""
+    headings = ("looks at what it will change", "")
+    return StepsOp(fixup, (), (look,), headings=headings, functions=functions)
+
+
 @renderers.dispatch_for(StepsOp)
 def _render_steps(context: AutogenContext, op: StepsOp) -> str | list[str]:
     prefix = context.opts["alembic_module_prefix"] or ""

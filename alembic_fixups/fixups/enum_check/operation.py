@@ -12,7 +12,7 @@ from alembic_fixups.fixups.enum_check.conversion import Conversion, TypeFacts
 from alembic_fixups.fixups.enum_check.plan import Plan
 from alembic_fixups.fixups.enum_check.relabel import relabel
 from alembic_fixups.fixups.enum_check.settings import NAME, EnumCheckSettings, Strategy
-from alembic_fixups.rendering.steps import Step, StepsOp, Unit
+from alembic_fixups.rendering.steps import Step, StepsOp, Unit, looking
 from alembic_fixups.rendering.templates import TableName, Templates
 from alembic_fixups.retyping.dependents import functions
 from alembic_fixups.retyping.model import Table
@@ -52,15 +52,7 @@ def replace(
     used = functions(
         templates, plain, online=online, domains=any(one.domain for one in conversions)
     )
-    replacement.first = [
-        StepsOp(
-            NAME,
-            (),
-            (look,),
-            headings=("looks at what it will change", ""),
-            functions=used,
-        )
-    ]
+    replacement.first = [looking(NAME, look, used)]
     replacement.early.append(
         StepsOp(
             NAME,

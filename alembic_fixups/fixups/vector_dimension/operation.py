@@ -22,7 +22,7 @@ from alembic_fixups.fixups.vector_dimension.settings import (
     VectorDimensionSettings,
 )
 from alembic_fixups.fixups.vector_dimension.waiting import is_empty, leave_nullable, let_be_null
-from alembic_fixups.rendering.steps import Step, StepsOp, Unit
+from alembic_fixups.rendering.steps import Step, StepsOp, Unit, looking
 from alembic_fixups.rendering.templates import Templates
 from alembic_fixups.retyping.dependents import functions
 from alembic_fixups.retyping.model import Table
@@ -61,6 +61,7 @@ def replace(
     ]
     if units:
         conversions = plan.conversions
+        leaving = run.leaving()
         look = templates.step(
             "vector_dimension/look.sql.j2",
             "Look whether the vectors can be changed, and stop before anything is.",
@@ -69,7 +70,7 @@ def replace(
             ways_out=ways_out,
             tables=[table for group in plan.groups for table in group],
             leaving={
-                table.name: sorted(name for place, name in run.leaving() if place == table.name)
+                table.name: sorted(name for place, name in leaving if place == table.name)
                 for group in plan.groups
                 for table in group
             },
@@ -87,15 +88,7 @@ def replace(
         )
         steps = [step for unit in units for step in unit.upgrade]
         back = [step for unit in reversed(units) for step in unit.downgrade]
-        replacement.first = [
-            StepsOp(
-                NAME,
-                (),
-                (look,),
-                headings=("looks at what it will change", ""),
-                functions=used,
-            )
-        ]
+        replacement.first = [looking(NAME, look, used)]
         changing = StepsOp(
             NAME, tuple(_describe(conversions)), tuple(steps), tuple(back), functions=used
         )
